@@ -1,0 +1,1 @@
+"""AWS events in, one step, a dict out."""

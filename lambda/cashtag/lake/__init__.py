@@ -1,0 +1,1 @@
+"""The lake: keys, stores, table contracts, Parquet in and out, completion of a day."""

@@ -1,0 +1,122 @@
+"""The keys of every object in the lake: the one place where a path is spelled.
+
+Zones are separate stores, so keys carry no zone. Partitions are `dt=YYYY-MM-DD` in raw and
+enriched (UTC date of the run) and `session=YYYY-MM-DD` in signals.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date
+
+PART = "part-0.parquet"
+_RAW = re.compile(
+    r"^(?P<kind>tweets|news|prices|options|trending)/dt=(?P<dt>\d{4}-\d\d-\d\d)/"
+    r"source=(?P<source>[a-z0-9_-]+)/(?P<name>[^/]+?)-(?P<number>\d+)\.jsonl\.gz$"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RawKey:
+    """A raw object's key, taken apart. `name` is the ticker for tweets and options, else the kind."""
+
+    kind: str
+    dt: date
+    source: str
+    name: str
+    number: int
+
+    def __str__(self) -> str:
+        return raw(self.kind, self.dt, self.source, self.name, self.number)
+
+
+def raw(kind: str, dt: date, source: str, name: str, number: int = 1) -> str:
+    """`tweets/dt=2026-01-05/source=sample/NVDA-1.jsonl.gz`."""
+    return f"{kind}/dt={dt}/source={source}/{name}-{number}.jsonl.gz"
+
+
+def raw_prefix(kind: str, dt: date) -> str:
+    """Prefix of all raw objects of one kind and run."""
+    return f"{kind}/dt={dt}/"
+
+
+def parse_raw(key: str) -> RawKey | None:
+    """Take a raw key apart; None for manifests, bars, quarantine and anything else."""
+    m = _RAW.match(key)
+    if not m:
+        return None
+    return RawKey(
+        m["kind"], date.fromisoformat(m["dt"]), m["source"], m["name"], int(m["number"])
+    )
+
+
+def bars(source: str, ticker: str, number: int = 1) -> str:
+    """Daily bars that sample and archive keep once; a later import adds a higher number."""
+    return f"bars/source={source}/{ticker}-{number}.jsonl.gz"
+
+
+def manifest(dt: date, sha: str) -> str:
+    """What a scrape of `dt` obtained, written last."""
+    return f"manifests/dt={dt}/{sha}.json"
+
+
+def manifests(dt: date) -> str:
+    """Prefix of the day's manifests."""
+    return f"manifests/dt={dt}/"
+
+
+def quarantine(origin: str, sha: str) -> str:
+    """Lines that could not be read, with their reasons; `origin` is like `import/twitter-v1`."""
+    return f"quarantine/{origin}/{sha}.jsonl.gz"
+
+
+def config(config_hash: str) -> str:
+    """The settings behind a `config_hash`, in the enriched zone."""
+    return f"config/{config_hash}.json"
+
+
+def scores(model_version: str, raw_key: str) -> str:
+    """Recorded model answers for one raw object; mirrors its whole key."""
+    return f"scores/{model_version}/{_without_kind(raw_key)}.parquet"
+
+
+def stage(build: str, raw_key: str) -> str:
+    """Enriched rows of one raw object; mirrors its whole key below `tweets/`, `news/` …"""
+    return f"stage/{build}/{raw_key.removesuffix('.jsonl.gz')}.parquet"
+
+
+def _without_kind(raw_key: str) -> str:
+    stem = raw_key.removesuffix(".jsonl.gz")
+    kind, rest = stem.split("/", 1)
+    return rest if kind == "tweets" else f"{kind}/{rest}"
+
+
+def enriched(table: str, dt: date) -> str:
+    """One object per table and run in the enriched zone."""
+    return f"{table}/dt={dt}/{PART}"
+
+
+def signals(table: str, session: date) -> str:
+    """One object per table and session in the signals zone."""
+    return f"{table}/session={session}/{PART}"
+
+
+def success(dt: date, sha: str) -> str:
+    """Marker that a day's stage is complete for these manifests and this build (enriched zone)."""
+    return f"_SUCCESS/dt={dt}/{sha}"
+
+
+def published(session: date, sha: str) -> str:
+    """Marker that a session's tables are published for this state of the day (signals zone)."""
+    return f"_PUBLISHED/session={session}/{sha}"
+
+
+def event(session: date, event_id: str) -> str:
+    """One create-only ledger event."""
+    return f"events/dt={session}/{event_id}.json"
+
+
+def ledger(table: str, session: date) -> str:
+    """One object per ledger table and session."""
+    return f"{table}/session={session}/{PART}"

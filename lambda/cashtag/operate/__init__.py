@@ -1,0 +1,1 @@
+"""Questions an operator asks: status, explain, doctor, the notebook lake."""

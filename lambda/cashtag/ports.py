@@ -1,0 +1,277 @@
+"""The protocols behind which the cloud and the laptop differ, and Env, which holds one of each.
+
+Nothing here imports anything heavy: a handler pays only for the implementation it gets.
+All datetimes are timezone-aware UTC; a `dt` is the UTC date of a run, a `session` the date of
+an XNYS trading session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+    from cashtag.settings import Settings
+
+# ---------------------------------------------------------------- the lake's zones
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """One object of a zone: its key (no leading slash) and its size in bytes."""
+
+    key: str
+    size: int
+
+
+class Store(Protocol):
+    """One zone of the lake: a bucket, or a folder. Keys are `/`-separated, UTF-8, at most 1,024 bytes.
+
+    Every write is atomic: a reader sees the whole object or none of it.
+    """
+
+    def get(self, key: str) -> bytes:
+        """Return the object's bytes. Raises KeyMissing, StoreError."""
+        ...
+
+    def put(self, key: str, data: bytes) -> None:
+        """Create the object, or replace it atomically."""
+        ...
+
+    def put_if_absent(self, key: str, data: bytes) -> bool:
+        """Create the object unless one is there. Of many writers exactly one gets True."""
+        ...
+
+    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        """Yield objects whose key starts with `prefix`, in the order of their keys' UTF-8 bytes."""
+        ...
+
+    def exists(self, key: str) -> bool:
+        """Say whether the object is there."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove the object; removing what is not there is no error."""
+        ...
+
+    def uri(self, key: str = "") -> str:
+        """Return the address that another program would use: `s3://…` or an absolute path."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Lake:
+    """The five zones. `raw` and `ledger` are create-only; the rest can be rebuilt from them."""
+
+    raw: Store
+    enriched: Store
+    signals: Store
+    ledger: Store
+    report: Store
+
+
+# ---------------------------------------------------------------- SQL
+
+SqlValue = str | int | float | bool | date | datetime | None
+
+
+class Warehouse(Protocol):
+    """Runs Athena-dialect SELECTs over the lake's tables."""
+
+    def query(
+        self, sql: str, params: Mapping[str, SqlValue] | None = None, *, table: str | None = None
+    ) -> pa.Table:
+        """Return the rows of one SELECT; `:name` in the text is bound to `params["name"]`.
+
+        With `table` the result is cast to that contract's columns and types, its doubles
+        rounded to 10 significant digits, and its rows sorted in the contract's order.
+        """
+        ...
+
+    def register(self, table: str, partition: date) -> None:
+        """Make a partition that was just written visible to queries."""
+        ...
+
+
+# ---------------------------------------------------------------- sources
+
+Kind = Literal["tweets", "news", "prices", "bars", "options", "trending"]
+Status = Literal["ok", "empty", "refused"]
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """What a scrape is asked for: the run's date, its cutoff (UTC), and the tickers."""
+
+    dt: date
+    cutoff: datetime
+    tickers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """One answer of a source: raw lines to store, or the key of a raw object already stored.
+
+    `lines` are envelopes (`{"source", "scraped_at", "query", "data"}`), one JSON text each,
+    without line breaks. `status` tells *nothing* ("empty") from *a refusal* ("refused").
+    """
+
+    kind: Kind
+    ticker: str | None
+    status: Status
+    reason: str | None = None
+    lines: tuple[bytes, ...] = ()
+    key: str | None = None
+
+
+class Source(Protocol):
+    """Where a day's raw data comes from: live sites, the synthetic sample, an imported archive."""
+
+    name: str
+
+    def dates(self) -> tuple[date, date] | None:
+        """First and last `dt` this source holds; None for a live source."""
+        ...
+
+    def asked(self, dt: date) -> tuple[str, ...]:
+        """Tickers that this source should be asked for on `dt`, sorted."""
+        ...
+
+    def fetch(self, day: Day) -> Iterator[Fetched]:
+        """Yield one answer per ticker and kind. Raises SourceRefused when it is down as a whole."""
+        ...
+
+
+# ---------------------------------------------------------------- sentiment
+
+
+class Scorer(Protocol):
+    """A sentiment model. `version` names the model, its weights and its preprocessing."""
+
+    name: str
+    version: str
+
+    def score(self, texts: Sequence[str]) -> np.ndarray:
+        """Return probabilities, float64 of shape (n, 3): negative, neutral, positive.
+
+        A row of NaN means that the model gave no answer for that text.
+        """
+        ...
+
+
+# ---------------------------------------------------------------- the desk
+
+Side = Literal["BUY", "SELL"]
+OrderStatus = Literal["new", "accepted", "partially_filled", "filled", "canceled", "rejected", "expired"]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Cash and equity in dollars; `previous_equity` is that of the previous session's close."""
+
+    name: str
+    cash: float
+    equity: float
+    previous_equity: float
+    buying_power: float
+    halted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Shares or contracts held; `average_price` is dollars per share (or per contract unit)."""
+
+    symbol: str
+    quantity: float
+    average_price: float
+    market_value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What could be traded at, dollars, as known at `at` (UTC). Never invented."""
+
+    symbol: str
+    bid: float
+    ask: float
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRequest:
+    """An order to submit. `client_order_id` is deterministic: account, session, contract, leg, attempt."""
+
+    client_order_id: str
+    symbol: str
+    side: Side
+    quantity: float
+    order_type: Literal["market", "limit"] = "market"
+    limit_price: float | None = None
+    time_in_force: Literal["day", "opg"] = "day"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An order as the broker reports it; the broker is the truth."""
+
+    client_order_id: str
+    symbol: str
+    side: Side
+    quantity: float
+    status: OrderStatus
+    filled_quantity: float = 0.0
+    filled_price: float | None = None
+    submitted_at: datetime | None = None
+    filled_at: datetime | None = None
+    fees: float = 0.0
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MarketClock:
+    """The broker's clock: the moment (UTC), whether the market is open, and its session."""
+
+    at: datetime
+    is_open: bool
+    session: date | None
+
+
+class Broker(Protocol):
+    """One trading account. `simulated` tells whether its fills are invented by us."""
+
+    name: str
+    simulated: bool
+
+    def account(self) -> Account: ...
+    def positions(self) -> Sequence[Position]: ...
+    def quote(self, symbol: str) -> Quote | None: ...
+    def submit(self, request: OrderRequest) -> Order: ...
+    def orders(self, session: date) -> Sequence[Order]: ...
+    def cancel(self, client_order_id: str) -> None: ...
+    def clock(self) -> MarketClock: ...
+
+
+class Notifier(Protocol):
+    """Where digests and alerts go: SNS, a console, a file."""
+
+    def announce(self, subject: str, text: str) -> None: ...
+
+
+# ---------------------------------------------------------------- everything a step needs
+
+
+@dataclass(frozen=True)
+class Env:
+    """What `services` composes from settings, and what every step takes as its first argument."""
+
+    settings: Settings
+    lake: Lake
+    warehouse: Warehouse
+    source: Source
+    scorer: Scorer
+    notifiers: tuple[Notifier, ...] = field(default=())

@@ -1,0 +1,1 @@
+"""The static dashboard: one page, its data, no network."""

@@ -1,0 +1,1 @@
+"""What the lake says about itself: factor figures, thresholds, outcomes."""

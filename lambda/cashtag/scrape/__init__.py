@@ -1,0 +1,1 @@
+"""Sources of raw data, the manifest of a day and its coverage."""

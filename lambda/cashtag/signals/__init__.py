@@ -1,0 +1,1 @@
+"""The SQL models in their order, the checks, and publication."""

@@ -1,0 +1,1 @@
+"""The desk: plan, gates, sizing, exits, settlement and the ledger."""

@@ -1,0 +1,1 @@
+"""SQL in Athena dialect over the lake: DuckDB on a laptop."""
