@@ -1,0 +1,12 @@
+"""Validated settings: every number of the system, with its range and where it came from.
+
+`load()` reads, lowest first: `defaults.toml`, the profile (`reference.toml` for the reference
+profile), `cashtag.toml`, and `CASHTAG_SECTION__KEY` in the environment. Unknown keys and values
+out of range are refused by name. Settings are frozen; `config_hash()` names what derived rows
+depend on.
+"""
+
+from cashtag.settings.loading import Loaded, load, load_with_origin
+from cashtag.settings.models import AccountSettings, Settings, Stock
+
+__all__ = ["AccountSettings", "Loaded", "Settings", "Stock", "load", "load_with_origin"]
