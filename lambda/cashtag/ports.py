@@ -118,7 +118,8 @@ class Fetched:
     """One answer of a source: raw lines to store, or the key of a raw object already stored.
 
     `lines` are envelopes (`{"source", "scraped_at", "query", "data"}`), one JSON text each,
-    without line breaks. `status` tells *nothing* ("empty") from *a refusal* ("refused").
+    without line breaks; `packed` is the same as a finished object, where the source holds it so.
+    `status` tells *nothing* ("empty") from *a refusal* ("refused").
     """
 
     kind: Kind
@@ -126,6 +127,7 @@ class Fetched:
     status: Status
     reason: str | None = None
     lines: tuple[bytes, ...] = ()
+    packed: bytes | None = None
     key: str | None = None
 
 
@@ -167,7 +169,9 @@ class Scorer(Protocol):
 # ---------------------------------------------------------------- the desk
 
 Side = Literal["BUY", "SELL"]
-OrderStatus = Literal["new", "accepted", "partially_filled", "filled", "canceled", "rejected", "expired"]
+OrderStatus = Literal[
+    "new", "accepted", "partially_filled", "filled", "canceled", "rejected", "expired"
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,9 +46,7 @@ def parse_raw(key: str) -> RawKey | None:
     m = _RAW.match(key)
     if not m:
         return None
-    return RawKey(
-        m["kind"], date.fromisoformat(m["dt"]), m["source"], m["name"], int(m["number"])
-    )
+    return RawKey(m["kind"], date.fromisoformat(m["dt"]), m["source"], m["name"], int(m["number"]))
 
 
 def bars(source: str, ticker: str, number: int = 1) -> str:

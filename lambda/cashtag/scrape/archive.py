@@ -1,0 +1,63 @@
+"""An archive as a source: raw objects that `cashtag import` has already put into the lake.
+
+It yields the keys of what is there for the day, and the bars of every symbol. An archive is
+complete by definition: a ticker without tweets on a day is truly empty, not refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+
+from cashtag.lake import layout
+from cashtag.ports import Day, Fetched, Store
+
+
+class ArchiveSource:
+    """Reads imported raw objects of a lake; its universe is every ticker with bars or tweets."""
+
+    name = "archive"
+
+    def __init__(self, raw: Store, always_bars: tuple[str, ...] = ()) -> None:
+        self._raw = raw
+        self._always_bars = frozenset(always_bars)
+
+    def dates(self) -> tuple[date, date] | None:
+        """First and last run with imported tweets; None for an empty archive."""
+        found = [
+            parsed.dt
+            for info in self._raw.list("tweets/")
+            if (parsed := layout.parse_raw(info.key)) is not None
+        ]
+        return (min(found), max(found)) if found else None
+
+    def asked(self, dt: date) -> tuple[str, ...]:
+        """Tickers with bars in the archive, or with tweets on `dt`; market symbols only if tweeted."""
+        with_bars = {
+            info.key.rsplit("/", 1)[-1].rsplit("-", 1)[0] for info in self._raw.list("bars/")
+        }
+        with_tweets = {name for _, name in self._objects("tweets", dt)}
+        return tuple(sorted((with_bars - self._always_bars) | with_tweets))
+
+    def fetch(self, day: Day) -> Iterator[Fetched]:
+        """Yield the keys of the day's tweets and news and of all bars."""
+        tweets: dict[str, list[str]] = {}
+        for key, name in self._objects("tweets", day.dt):
+            tweets.setdefault(name, []).append(key)
+        for ticker in day.tickers:
+            if ticker not in tweets:
+                yield Fetched("tweets", ticker, "empty")
+            for key in tweets.get(ticker, ()):
+                yield Fetched("tweets", ticker, "ok", key=key)
+        for info in self._raw.list("bars/"):
+            symbol = info.key.rsplit("/", 1)[-1].rsplit("-", 1)[0]
+            yield Fetched("bars", symbol, "ok", key=info.key)
+        for key, _ in self._objects("news", day.dt):
+            yield Fetched("news", None, "ok", key=key)
+
+    def _objects(self, kind: str, dt: date) -> list[tuple[str, str]]:
+        return [
+            (info.key, parsed.name)
+            for info in self._raw.list(layout.raw_prefix(kind, dt))
+            if (parsed := layout.parse_raw(info.key)) is not None
+        ]

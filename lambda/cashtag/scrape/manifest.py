@@ -1,0 +1,128 @@
+"""The manifest of a scrape: which raw objects it left, and what each ticker answered.
+
+A manifest is written last, create-only, under the sha256 of its own text; a resumed scrape
+adds one. What a day expects is the union of its manifests. A manifest holds only what its own
+scrape saw: nothing in it depends on other days.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from typing import Any
+
+from cashtag.errors import StoreError
+from cashtag.lake import layout
+from cashtag.ports import Status, Store
+
+VERSION = 1
+_BETTER: dict[Status, int] = {"refused": 0, "empty": 1, "ok": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectEntry:
+    """One raw object: key, sha256 of its bytes, lines and bytes in it."""
+
+    key: str
+    sha256: str
+    lines: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class TickerEntry:
+    """What the source answered for one ticker's tweets."""
+
+    ticker: str
+    status: Status
+    reason: str | None
+    tweets: int
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """One scrape of one run; tickers and objects are sorted."""
+
+    dt: date
+    cutoff: datetime
+    source: str
+    tickers: tuple[TickerEntry, ...]
+    objects: tuple[ObjectEntry, ...]
+
+    def to_json(self) -> bytes:
+        """Canonical JSON: sorted keys, no spaces, times as ISO text."""
+        whole: dict[str, Any] = {"version": VERSION, **asdict(self)}
+        whole["dt"] = self.dt.isoformat()
+        whole["cutoff"] = self.cutoff.isoformat()
+        return json.dumps(
+            whole, sort_keys=True, separators=(",", ":"), ensure_ascii=False
+        ).encode()
+
+    def sha(self) -> str:
+        """sha256 of the canonical JSON, hex."""
+        return hashlib.sha256(self.to_json()).hexdigest()
+
+
+def entry(key: str, data: bytes, lines: int) -> ObjectEntry:
+    """Describe a raw object."""
+    return ObjectEntry(key, hashlib.sha256(data).hexdigest(), lines, len(data))
+
+
+def write(raw: Store, manifest: Manifest) -> str:
+    """Write the manifest unless it is there already; return its key."""
+    key = layout.manifest(manifest.dt, manifest.sha())
+    raw.put_if_absent(key, manifest.to_json())
+    return key
+
+
+def parse(key: str, data: bytes) -> Manifest:
+    """Read a manifest.
+
+    Raises:
+        StoreError: the text under `key` is no manifest of a version this code knows.
+    """
+    try:
+        whole = json.loads(data)
+        if whole["version"] != VERSION:
+            raise ValueError(f"version {whole['version']}, expected {VERSION}")
+        return Manifest(
+            date.fromisoformat(whole["dt"]),
+            datetime.fromisoformat(whole["cutoff"]),
+            whole["source"],
+            tuple(TickerEntry(**row) for row in whole["tickers"]),
+            tuple(ObjectEntry(**row) for row in whole["objects"]),
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreError(
+            f"raw/{key} is no manifest ({error}); remove it and scrape the day again"
+        ) from error
+
+
+def of_day(raw: Store, dt: date) -> tuple[Manifest, ...]:
+    """All manifests of a run, in the order of their keys; empty before the first scrape."""
+    return tuple(
+        parse(info.key, raw.get(info.key)) for info in raw.list(layout.manifests(dt))
+    )
+
+
+def expected(manifests: Iterable[Manifest]) -> tuple[ObjectEntry, ...]:
+    """The union of the manifests' objects, sorted by key."""
+    union = {obj.key: obj for manifest in manifests for obj in manifest.objects}
+    return tuple(union[key] for key in sorted(union))
+
+
+def tickers(manifests: Iterable[Manifest]) -> tuple[TickerEntry, ...]:
+    """Each asked ticker's best answer: ok over empty over refused, tweets added up over objects."""
+    best: dict[str, TickerEntry] = {}
+    for manifest in manifests:
+        for row in manifest.tickers:
+            known = best.get(row.ticker)
+            if known is None or (_BETTER[row.status], row.tweets) > (
+                _BETTER[known.status],
+                known.tweets,
+            ):
+                best[row.ticker] = row
+    return tuple(best[ticker] for ticker in sorted(best))
