@@ -1,0 +1,231 @@
+"""Athena's SQL to DuckDB's, typed: parsed, resolved against the table contracts, rewritten.
+
+sqlglot parses, qualifies every column and annotates every type; `rewrites` then changes what the
+two engines compute differently, or refuses it. Text that Athena would not accept is refused
+here too: other statements than SELECT, unknown tables and columns, aliases in WHERE or GROUP BY.
+A translation depends only on the text and on the types of its parameters, and is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from difflib import get_close_matches
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Literal
+
+from cashtag.errors import InputError
+from cashtag.lake import contracts
+from cashtag.ports import SqlValue
+from cashtag.warehouse import partitions, sql
+
+if TYPE_CHECKING:
+    from sqlglot import exp
+    from sqlglot.schema import MappingSchema
+
+ParameterType = Literal[
+    "unknown", "boolean", "integer", "bigint", "double", "varchar", "date", "timestamp"
+]
+_KEPT_TRANSLATIONS = 512  # texts x parameter types; a run uses about thirty
+_INTEGER = 2**31
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """One reading of a table: the name that stands for it in the text, and what it needs.
+
+    `columns` are those the query uses, the partition among them if used.
+    """
+
+    mark: str
+    table: str
+    columns: tuple[str, ...]
+    bounds: partitions.Bounds
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """DuckDB text with `$name` parameters, in which every scan's mark is still to be replaced."""
+
+    text: str
+    scans: tuple[Scan, ...]
+    parameters: tuple[str, ...]
+
+
+def translate(text: str, params: Mapping[str, SqlValue]) -> Translation:
+    """Return the DuckDB form of an Athena SELECT.
+
+    Raises:
+        InputError: naming the statement, table, column, function or parameter and the remedy.
+    """
+    sql.check_parameters(sql.parameters(text), params)
+    types = tuple(sorted((name, parameter_type(value)) for name, value in params.items()))
+    return _translate(text, types)
+
+
+def parameter_type(value: SqlValue) -> ParameterType:
+    """Return the Trino type of the value's literal (see `sql.literal`)."""
+    if value is None:
+        return "unknown"
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int):
+        return "integer" if -_INTEGER <= value < _INTEGER else "bigint"
+    if isinstance(value, float):
+        return "double"
+    if isinstance(value, str):
+        return "varchar"
+    if isinstance(value, datetime):
+        return "timestamp"
+    if isinstance(value, date):
+        return "date"
+    sql.literal(value)  # raises, naming the type
+    raise AssertionError
+
+
+@lru_cache(maxsize=_KEPT_TRANSLATIONS)
+def _translate(text: str, types: tuple[tuple[str, ParameterType], ...]) -> Translation:
+    from sqlglot import exp
+
+    from cashtag.warehouse import rewrites
+
+    tree = annotated(parse(text), dict(types))
+    rewrites.refuse(tree)
+    found = partitions.tables(tree)
+    used = {column.name for column in tree.find_all(exp.Column)}
+    prefix = "scan"
+    while prefix in text:  # a mark must not occur in the text by accident
+        prefix += "_"
+    scans = []
+    for number, (node, bounds) in enumerate(found):
+        contract = contracts.contract(node.name)
+        columns = tuple(name for name in (*contract.names, contract.partition) if name in used)
+        mark = f'"{prefix} {number}"'
+        scans.append(Scan(mark, node.name, columns or (contract.partition,), bounds))
+        node.set("this", exp.to_identifier(f"{prefix} {number}", quoted=True))
+    tree = rewrites.to_duckdb(tree)
+    return Translation(tree.sql("duckdb"), tuple(scans), tuple(name for name, _ in types))
+
+
+def parse(text: str) -> exp.Query:
+    """Parse one Athena SELECT. Raises InputError for anything else, naming what it is."""
+    import logging
+
+    import sqlglot
+    from sqlglot import exp
+    from sqlglot.errors import SqlglotError
+
+    # Statements it knows by name only are reported on the log as well; we refuse them ourselves.
+    logging.getLogger("sqlglot").setLevel(logging.ERROR)
+    try:
+        trees = [tree for tree in sqlglot.parse(text, read="athena") if tree is not None]
+    except SqlglotError as error:
+        raise InputError(_syntax(text, error)) from error
+    if not trees:
+        raise InputError("the SQL text is empty; give one SELECT")
+    if len(trees) > 1:
+        raise InputError(f"the SQL text holds {len(trees)} statements; give one SELECT")
+    tree = trees[0]
+    if not isinstance(tree, exp.Query) or tree.find(exp.Into, exp.DML, exp.DDL, exp.Command):
+        raise InputError(
+            f"{_statement(text)} is not allowed: only a SELECT (or WITH … SELECT) runs here"
+        )
+    for node in tree.find_all(exp.Table):
+        if not isinstance(node.this, exp.Identifier):
+            raise InputError(
+                f"{node.this.sql('athena')} is no table; a query reads the lake's tables only: "
+                f"{', '.join(contracts.contracts())}"
+            )
+    return tree
+
+
+def annotated(tree: exp.Query, types: Mapping[str, str]) -> exp.Query:
+    """Resolve every column to its source and annotate every node with its type.
+
+    `types` are the parameters' Trino types. Raises InputError for unknown tables and columns.
+    """
+    from sqlglot.errors import SqlglotError
+    from sqlglot.optimizer.annotate_types import annotate_types
+    from sqlglot.optimizer.qualify import qualify
+
+    _check_tables(tree)
+    _type_parameters(tree, types)
+    try:
+        tree = qualify(
+            tree,
+            schema=schema(),
+            dialect="athena",
+            expand_alias_refs=False,  # Trino knows no aliases in WHERE, GROUP BY or HAVING
+            quote_identifiers=True,
+        )
+    except SqlglotError as error:
+        raise InputError(_unresolved(tree, error)) from error
+    return annotate_types(tree, schema=schema(), dialect="athena")
+
+
+@cache
+def schema() -> MappingSchema:
+    """All contracts as sqlglot's schema, partition columns included."""
+    from sqlglot.schema import MappingSchema
+
+    tables = {name: dict(contract.sql_types()) for name, contract in contracts.contracts().items()}
+    return MappingSchema(tables, dialect="athena")
+
+
+def _check_tables(tree: exp.Query) -> None:
+    from sqlglot import exp
+
+    known = contracts.contracts()
+    ctes = {cte.alias_or_name.lower() for cte in tree.find_all(exp.CTE)}
+    for node in tree.find_all(exp.Table):
+        name = node.name.lower()
+        if node.args.get("db") or name not in {*known, *ctes}:
+            near = get_close_matches(name, [*known, *ctes], n=3) or list(known)
+            raise InputError(f"no table {node.sql('athena')!r}; did you mean {', '.join(near)}?")
+        node.this.set("this", name)
+
+
+def _type_parameters(tree: exp.Query, types: Mapping[str, str]) -> None:
+    from sqlglot import exp
+
+    for node in list(tree.find_all(exp.Placeholder)):
+        if not node.name:
+            raise InputError("? has no name; write a parameter as :name")
+        kind = types.get(node.name, "unknown")
+        # LIMIT and OFFSET take a bare number in both engines; a bound NULL has no type.
+        if kind != "unknown" and not node.find_ancestor(exp.Limit, exp.Offset):
+            node.replace(exp.cast(node.copy(), exp.DataType.build(kind, dialect="athena")))
+
+
+def _syntax(text: str, error: Exception) -> str:
+    details = getattr(error, "errors", None)
+    if details:
+        first = details[0]
+        place = f"line {first['line']}, column {first['col']}"
+        near = f"{first['start_context'][-20:]}>>{first['highlight']}<<{first['end_context'][:20]}"
+        return f"SQL syntax: {first['description'].rstrip('.')} at {place}: {near!r}"
+    return f"SQL syntax: {str(error).splitlines()[0]}"
+
+
+def _statement(text: str) -> str:
+    words = sql.without_comments(text).split()
+    return words[0].upper() if words else "an empty text"
+
+
+def _unresolved(tree: exp.Query, error: Exception) -> str:
+    import re
+
+    message = str(error).split("\n")[0]
+    m = re.search(r"Column '\"?(?:[^']*\.)?\"?([^'\"]+)\"?' could not be resolved", message)
+    if not m:
+        return f"SQL: {message}"
+    known = sorted({c for t in partitions.names(tree) for c in contracts.contract(t).sql_types()})
+    near = get_close_matches(m[1].lower(), known, n=3)
+    place = re.search(r"Line: (\d+), Col: (\d+)", message)
+    where = f" (line {place[1]}, column {place[2]})" if place else ""
+    hint = f"; did you mean {', '.join(near)}?" if near else ""
+    return (
+        f"no column {m[1]!r}{where}{hint} "
+        "(an alias of the same SELECT can be used in ORDER BY only)"
+    )

@@ -1,0 +1,183 @@
+"""The laptop's warehouse: DuckDB reads the lake's Parquet in place, in Athena's dialect.
+
+One thread and UTC, because results must not depend on the machine: with two threads a weighted
+mean gave three answers in thirty runs. The connection may open files of the lake's zones and
+nothing else, and its configuration is locked before the first query.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping
+from datetime import date, datetime
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import pyarrow as pa
+
+from cashtag.errors import CashtagError, InputError, StoreError
+from cashtag.lake import contracts, parquet
+from cashtag.lake.contracts import Contract
+from cashtag.ports import Lake, SqlValue, Store
+from cashtag.warehouse import dialect, partitions, sql
+
+if TYPE_CHECKING:
+    import duckdb
+
+_ZONES = ("enriched", "signals", "ledger")
+_SETTINGS = (
+    "SET TimeZone='UTC'",
+    "SET autoinstall_known_extensions=false",
+    "SET autoload_known_extensions=false",
+    # An object may be replaced between two queries, within the clock's tick of its time stamp.
+    "SET enable_external_file_cache=false",
+    "SET parquet_metadata_cache=false",
+    "SET allowed_directories=[{directories}]",
+    "SET enable_external_access=false",
+    "SET lock_configuration=true",
+)
+_TYPES: Mapping[str, str] = {
+    "string": "VARCHAR",
+    "boolean": "BOOLEAN",
+    "integer": "INTEGER",
+    "bigint": "BIGINT",
+    "double": "DOUBLE",
+    "date": "DATE",
+    "timestamp": "TIMESTAMP",
+    "array<string>": "VARCHAR[]",
+}
+
+
+class DuckDBWarehouse:
+    """Runs Athena-dialect SELECTs over a lake of folders (see ports.Warehouse).
+
+    No connection exists before the first query, and a forked child makes its own.
+    """
+
+    def __init__(self, lake: Lake) -> None:
+        self._stores: dict[str, Store] = {zone: getattr(lake, zone) for zone in _ZONES}
+        self._connection: duckdb.DuckDBPyConnection | None = None
+        self._owner = 0
+        self._lock = threading.RLock()
+
+    def query(
+        self, text: str, params: Mapping[str, SqlValue] | None = None, *, table: str | None = None
+    ) -> pa.Table:
+        """Return the rows of one SELECT; with `table`, in that contract's canonical form.
+
+        Raises:
+            InputError: the SQL or a parameter is wrong, or a value cannot be computed.
+            ContractError: with `table`, the rows do not fit it.
+            StoreError: an object of the lake cannot be read.
+        """
+        given = dict(params or {})
+        translation = dialect.translate(text, given)
+        bound = {name: _bound(value) for name, value in given.items()}
+        with self._lock:
+            ready = translation.text
+            for scan in translation.scans:
+                ready = ready.replace(scan.mark, self._relation(scan, bound))
+            rows = self._run(ready, {n: bound[n] for n in translation.parameters})
+        return parquet.conform(contracts.contract(table), rows) if table else rows
+
+    def register(self, table: str, partition: date) -> None:
+        """Do nothing: a partition's object is found by its key. Raises for an unknown table."""
+        contracts.contract(table)
+
+    def close(self) -> None:
+        """Close the connection; the next query opens another."""
+        with self._lock:
+            if self._connection is not None and self._owner == os.getpid():
+                self._connection.close()
+            self._connection = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # ---------------------------------------------------------------- one query
+
+    def _relation(self, scan: dialect.Scan, bound: Mapping[str, Any]) -> str:
+        contract = contracts.contract(scan.table)
+        store = self._stores[contract.zone]
+        keys = partitions.objects(contract, store, scan.bounds, bound, self._date)
+        return _select(contract, scan.columns, [store.uri(key) for key in keys])
+
+    def _date(self, text: str, bound: Mapping[str, Any]) -> date | None:
+        wanted = {n: bound[n] for n in sql.dollars(text)}
+        value = self._run(f"SELECT CAST({text} AS DATE) AS day", wanted).column(0)[0].as_py()
+        return value if isinstance(value, date) else None
+
+    def _run(self, text: str, bound: Mapping[str, Any]) -> pa.Table:
+        import duckdb
+
+        try:
+            return self._connect().sql(text, params=dict(bound)).to_arrow_table()
+        except duckdb.Error as error:
+            raise _refused(error) from error
+
+    def _connect(self) -> duckdb.DuckDBPyConnection:
+        if self._connection is not None and self._owner == os.getpid():
+            return self._connection
+        import duckdb
+
+        from cashtag.warehouse import rewrites
+
+        connection = duckdb.connect(":memory:", config={"threads": 1})
+        directories = ", ".join(_quoted(store.uri("")) for store in self._stores.values())
+        for statement in (*rewrites.MACROS, *_SETTINGS):
+            connection.execute(statement.replace("{directories}", directories))
+        self._connection, self._owner = connection, os.getpid()
+        return connection
+
+
+def _select(contract: Contract, columns: tuple[str, ...], files: list[str]) -> str:
+    """Return a subquery with the contract's types: missing columns null, no file no row.
+
+    The empty branch gives every column a name and a type, so that no file has to be asked for
+    its schema. The partition comes from the file's path below the lake, whatever `name=value`
+    folders the lake itself lies in.
+    """
+    types = {c.name: _TYPES[c.type] for c in contract.columns}
+    types[contract.partition] = "DATE"
+    empty = ", ".join(f'CAST(NULL AS {types[c]}) AS "{c}"' for c in columns)
+    if not files:
+        return f"(SELECT {empty} WHERE false)"
+    listed = ", ".join(map(_quoted, files))
+    wanted = ", ".join(f'CAST("{c}" AS {types[c]}) AS "{c}"' for c in columns)
+    day = (
+        f"CAST(regexp_extract(filename, '/{contract.partition}=([0-9-]+)/[^/]+$', 1) AS DATE)"
+        f' AS "{contract.partition}"'
+    )
+    return (
+        f"(SELECT {wanted} FROM (SELECT *, {day} FROM read_parquet([{listed}], "
+        f"union_by_name=true, hive_partitioning=false) "
+        f"UNION ALL BY NAME SELECT {empty} WHERE false))"
+    )
+
+
+def _bound(value: SqlValue) -> Any:
+    if isinstance(value, datetime):
+        return sql.utc(value)
+    return float(value) if isinstance(value, float) else value
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _refused(error: Exception) -> CashtagError:
+    import duckdb
+
+    first = str(error).strip().splitlines()[0]
+    if isinstance(error, duckdb.IOException):
+        return StoreError(f"an object of the lake cannot be read: {first}; build it again")
+    return InputError(f"SQL: {first}")
