@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -34,6 +35,7 @@ _REMEDIES = {
     errno.EXDEV: "its .tmp lies on another file system: keep a zone on one",
     errno.ENAMETOOLONG: "the path is too long: choose a folder nearer to the root",
     errno.ENOTDIR: "a file is where a folder is needed: choose another folder",
+    errno.EEXIST: "a file is where a folder is needed: choose another folder",
     errno.EMFILE: "too many open files: raise the limit, then run again",
     errno.EIO: "the disk does not answer: check it, then run again",
 }
@@ -50,12 +52,11 @@ class FolderStore:
     def __init__(self, root: str | os.PathLike[str], durable: bool = False) -> None:
         self.root = Path(root).expanduser().absolute()
         self.durable = durable
-        self._base = os.fspath(self.root)
-        self._temporary = os.path.join(self._base, TEMPORARY)  # noqa: PTH118  a hot path
+        self._temporary = self.root / TEMPORARY
         self._sweep()
 
     def __repr__(self) -> str:
-        return f"FolderStore({self._base!r})"
+        return f"FolderStore({str(self.root)!r})"
 
     def get(self, key: str) -> bytes:
         """Return the object's bytes.
@@ -65,10 +66,9 @@ class FolderStore:
             StoreError: the key is none, or the file cannot be read.
         """
         try:
-            with open(self._path(key), "rb") as file:  # noqa: PTH123  a hot path
-                return file.read()
+            return self._path(key).read_bytes()
         except _ABSENT:
-            raise KeyMissing(f"no object {key!r} in {self._base}") from None
+            raise KeyMissing(f"no object {key!r} in {self.root}") from None
         except OSError as error:
             raise self._refused("read", key, error) from error
 
@@ -81,8 +81,8 @@ class FolderStore:
         """
         path = self._path(key)
 
-        def name(temporary: str) -> bool:
-            os.replace(temporary, path)  # noqa: PTH105
+        def name(temporary: Path) -> bool:
+            temporary.replace(path)
             return True
 
         self._write(key, path, data, name)
@@ -94,14 +94,14 @@ class FolderStore:
             StoreError: as `put` does.
         """
         path = self._path(key)
-        if os.path.isfile(path):  # noqa: PTH113  saves the write, decides nothing
+        if self.exists(key):  # saves the write, decides nothing
             return False
 
-        def name(temporary: str) -> bool:
+        def name(temporary: Path) -> bool:
             try:
                 os.link(temporary, path)
             except FileExistsError:
-                if os.path.isdir(path):  # noqa: PTH112
+                if _is_folder(path):
                     raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)) from None
                 return False
             except OSError as error:
@@ -131,7 +131,7 @@ class FolderStore:
             StoreError: the key is none, or its folder cannot be read.
         """
         try:
-            return (os.stat(self._path(key)).st_mode & 0o170000) == 0o100000  # noqa: PTH116
+            return stat.S_ISREG(self._path(key).stat().st_mode)
         except _ABSENT:
             return False
         except OSError as error:
@@ -145,32 +145,36 @@ class FolderStore:
         """
         path = self._path(key)
         try:
-            os.unlink(path)  # noqa: PTH108
+            path.unlink()
             if self.durable:
-                self._sync_folder(os.path.dirname(path))  # noqa: PTH120
+                self._sync_folder(path.parent)
         except _ABSENT:
             return
         except OSError as error:
-            if os.path.isdir(path):  # noqa: PTH112  macOS says EPERM for a folder
+            if _is_folder(path):  # macOS says EPERM for a folder
                 return
             raise self._refused("delete", key, error) from error
         # An empty folder would keep its name from ever being an object, unlike in a bucket.
         with suppress(OSError):
-            for depth in range(key.count("/"), 0, -1):
-                os.rmdir(self._path("/".join(key.split("/")[:depth])))  # noqa: PTH106
+            for folder in self._folders(key):
+                folder.rmdir()
 
     def uri(self, key: str = "") -> str:
         """Return the absolute path of an object, of a prefix, or of the root."""
-        return f"{self._base}/{check_prefix(key)}" if key else self._base
+        return f"{self.root}/{check_prefix(key)}" if key else str(self.root)
 
     # ------------------------------------------------------------ inside
 
-    def _path(self, key: str) -> str:
-        return f"{self._base}/{check_key(key)}"
+    def _path(self, key: str) -> Path:
+        return self.root / check_key(key)
+
+    def _folders(self, key: str) -> tuple[Path, ...]:
+        """Return the folders between an object and the root, the nearest first."""
+        return tuple((self.root / key).parents)[: key.count("/")]
 
     def _walk(self, folder: str, start: str) -> Iterator[ObjectInfo]:
         try:
-            with os.scandir(f"{self._base}/{folder}") as entries:
+            with os.scandir(self.root / folder) as entries:
                 found = sorted(
                     (os.fsencode(e.name + "/" if e.is_dir() else e.name), e)
                     for e in entries
@@ -187,13 +191,18 @@ class FolderStore:
                 continue
             if name.endswith(b"/"):
                 yield from self._walk(key + "/", "")
-                continue
-            with suppress(FileNotFoundError):  # deleted since
-                if entry.is_file():
-                    yield ObjectInfo(key, entry.stat().st_size)
+            elif (size := self._size(key, entry)) is not None:
+                yield ObjectInfo(key, size)
 
-    def _write(self, key: str, path: str, data: bytes, name: Callable[[str], bool]) -> bool:
-        parent = os.path.dirname(path)  # noqa: PTH120
+    def _size(self, key: str, entry: os.DirEntry[str]) -> int | None:
+        try:
+            return entry.stat().st_size if entry.is_file() else None
+        except FileNotFoundError:
+            return None  # deleted since
+        except OSError as error:
+            raise self._refused("list", key, error) from error
+
+    def _write(self, key: str, path: Path, data: bytes, name: Callable[[Path], bool]) -> bool:
         try:
             temporary = self._write_temporary(data)
             try:
@@ -205,22 +214,22 @@ class FolderStore:
                         # Most writes find their folder; a delete may prune it at any moment.
                         if attempt == _ATTEMPTS - 1:
                             raise
-                        self._make(parent)
+                        self._make(path.parent)
                 if self.durable:
-                    self._sync_folder(parent)
+                    with suppress(FileNotFoundError):  # deleted since
+                        self._sync_folder(path.parent)
                 return done
             finally:
-                with suppress(FileNotFoundError):
-                    os.unlink(temporary)  # noqa: PTH108
+                temporary.unlink(missing_ok=True)
         except (NotADirectoryError, IsADirectoryError, FileExistsError) as error:
             raise self._clash(key, path, error) from error
         except OSError as error:
             raise self._refused("write", key, error) from error
 
-    def _write_temporary(self, data: bytes) -> str:
+    def _write_temporary(self, data: bytes) -> Path:
         while True:
             # Not mkstemp: its files are the owner's alone, and a zone is read by others.
-            temporary = f"{self._temporary}/{os.getpid()}-{secrets.token_hex(8)}"
+            temporary = self._temporary / f"{os.getpid()}-{secrets.token_hex(8)}"
             try:
                 handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
                 break
@@ -236,35 +245,33 @@ class FolderStore:
                 if self.durable:
                     os.fsync(handle)
         except BaseException:
-            os.unlink(temporary)  # noqa: PTH108
+            temporary.unlink(missing_ok=True)
             raise
         return temporary
 
-    def _rename_if_absent(self, temporary: str, path: str) -> bool:
+    def _rename_if_absent(self, temporary: Path, path: Path) -> bool:
         """Create-only where the file system has no hard links: one writer at a time looks."""
         import fcntl
 
-        with open(f"{self._temporary}/{_LOCK}", "a") as lock:  # noqa: PTH123
+        with (self._temporary / _LOCK).open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # the system lets go of it when a process dies
-            if os.path.isdir(path):  # noqa: PTH112
+            if _is_folder(path):
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-            if os.path.lexists(path):
+            if path.exists():
                 return False
-            os.replace(temporary, path)  # noqa: PTH105
+            temporary.replace(path)
             return True
 
-    def _make(self, folder: str) -> None:
+    def _make(self, folder: Path) -> None:
         if not self.durable:
-            os.makedirs(folder, exist_ok=True)  # noqa: PTH103
-            return
-        if not os.path.isdir(folder):  # noqa: PTH112
-            above = os.path.dirname(folder)  # noqa: PTH120
-            self._make(above)
+            folder.mkdir(parents=True, exist_ok=True)
+        elif not folder.is_dir():
+            self._make(folder.parent)
             with suppress(FileExistsError):
-                os.mkdir(folder)  # noqa: PTH102
-            self._sync_folder(above)
+                folder.mkdir()
+            self._sync_folder(folder.parent)
 
-    def _sync_folder(self, folder: str) -> None:
+    def _sync_folder(self, folder: Path) -> None:
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(handle)
@@ -278,25 +285,32 @@ class FolderStore:
                     with suppress(OSError):
                         age = time.time() - entry.stat(follow_symlinks=False).st_mtime
                         if age > _STALE_AFTER and entry.name != _LOCK:
-                            os.unlink(entry.path)  # noqa: PTH108
+                            Path(entry.path).unlink()
         except OSError:
             return  # not there yet, or not ours to clean: a write will say what is wrong
 
-    def _clash(self, key: str, path: str, error: OSError) -> StoreError:
-        for depth in range(1, key.count("/") + 1):
-            above = "/".join(key.split("/")[:depth])
-            if os.path.isfile(f"{self._base}/{above}"):  # noqa: PTH113
+    def _clash(self, key: str, path: Path, error: OSError) -> StoreError:
+        for folder in self._folders(key):
+            if folder.is_file():
+                above = folder.relative_to(self.root).as_posix()
                 return StoreError(
-                    f"cannot write {key!r} in {self._base}: {above!r} is an object, and a folder "
+                    f"cannot write {key!r} in {self.root}: {above!r} is an object, and a folder "
                     "holds no object below another; choose a key that does not begin with it"
                 )
-        if os.path.isdir(path):  # noqa: PTH112
+        if _is_folder(path):
             return StoreError(
-                f"cannot write {key!r} in {self._base}: objects lie below it, and a folder holds "
-                "no object above another; choose another key"
+                f"cannot write {key!r} in {self.root}: it is a folder of other objects, and a "
+                "folder holds no object above another; choose another key"
             )
         return self._refused("write", key, error)
 
     def _refused(self, verb: str, key: str, error: OSError) -> StoreError:
         remedy = _REMEDIES.get(error.errno or 0, f"{error.strerror or error}: check the folder")
-        return StoreError(f"cannot {verb} {key!r} in {self._base}: {remedy}")
+        return StoreError(f"cannot {verb} {key!r} in {self.root}: {remedy}")
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        return False

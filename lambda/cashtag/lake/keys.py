@@ -41,7 +41,9 @@ def check_prefix(prefix: str) -> str:
         StoreError: no key can begin with it.
     """
     *whole, last = prefix.split("/")
-    fault = _fault(prefix, [*whole, last] if last.strip(".") else whole) if prefix else None
+    # An unfinished '.' or '.tmp' may go on as '.well-known' or '.tmpfiles', which are keys.
+    unfinished = last in {"", ".", "..", TEMPORARY}
+    fault = _fault(prefix, whole if unfinished else [*whole, last]) if prefix else None
     if fault:
         raise StoreError(f"prefix {prefix!r} {fault}")
     return prefix
