@@ -118,3 +118,8 @@ def event(session: date, event_id: str) -> str:
 def ledger(table: str, session: date) -> str:
     """One object per ledger table and session."""
     return f"{table}/session={session}/{PART}"
+
+
+def rejected(build: str, raw_key: str) -> str:
+    """Lines of one raw object that could not become rows, in the enriched zone."""
+    return f"quarantine/{build}/{raw_key}"

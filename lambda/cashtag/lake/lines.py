@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cashtag.errors import InputError
+from cashtag.errors import InputError, StoreError
 
 LEVEL = 6  # gzip's own default; fixed, because it shapes the bytes
 _GZIP = b"\x1f\x8b"
@@ -100,3 +100,20 @@ def _inflate(data: bytes) -> tuple[bytes, str | None]:
             return bytes(out), f"the gzip data ends at byte {len(data)}, before it is complete"
         rest = stream.unused_data + rest
     return bytes(out), None
+
+
+def read(data: bytes, name: str) -> list[bytes]:
+    """Return the lines of an object that must be whole, such as one we wrote ourselves.
+
+    Raises:
+        StoreError: the object is damaged; `name` tells which.
+    """
+    found = unpack(data)
+    if found.damage is not None:
+        raise StoreError(f"{name}: {found.damage}; bring the object back from a copy")
+    return [line for _, line in found.lines]
+
+
+def count(data: bytes) -> int:
+    """How many readable lines an object has; a line that damage cut off is none."""
+    return len(unpack(data).lines)

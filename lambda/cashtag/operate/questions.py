@@ -1,0 +1,108 @@
+"""Ad-hoc questions: a SELECT from the command line, its parameters, and the span of a lake."""
+
+from __future__ import annotations
+
+import sys
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cashtag.errors import InputError
+from cashtag.lake.contracts import contract
+from cashtag.lake.partitions import partitions
+from cashtag.ports import Lake, SqlValue
+from cashtag.settings import Settings
+from cashtag.warehouse import sql
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def named_queries() -> list[dict[str, Any]]:
+    """One row per named query: name, what it answers, its parameters."""
+    return [
+        {"name": query.name, "about": query.about, "parameters": ", ".join(query.parameters)}
+        for query in sql.named()
+    ]
+
+
+def text(query: str | None, file: Path | None, named: str | None) -> str:
+    """The SELECT that was asked for, from exactly one of three places.
+
+    Raises:
+        InputError: none or several were given, or the file cannot be read.
+    """
+    if sum(given is not None for given in (query, file, named)) != 1:
+        raise InputError("give one of: a SELECT, -f FILE, --named NAME (see `cashtag sql --list`)")
+    if named is not None:
+        return sql.load("queries", named).text
+    if file is not None:
+        try:
+            return file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"-f {file} cannot be read: {error}") from None
+    assert query is not None
+    return sys.stdin.read() if query == "-" else query
+
+
+def answer(settings: Settings, select: str, given: list[str]) -> pa.Table:
+    """Run a SELECT over the lake; parameters that it names and nobody gave get their defaults."""
+    from cashtag import services
+    from cashtag.warehouse.duckdb import DuckDBWarehouse
+
+    lake = services.folder_lake(settings.lake)
+    params = _given(given)
+    missing = [name for name in sql.parameters(select) if name not in params]
+    if missing:
+        params |= _defaults(lake, missing)
+    with DuckDBWarehouse(lake) as warehouse:
+        return warehouse.query(select, params)
+
+
+def _given(pairs: list[str]) -> dict[str, SqlValue]:
+    params: dict[str, SqlValue] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise InputError(f"--param {pair!r} is no NAME=VALUE")
+        params[name.strip().lstrip(":")] = _value(value)
+    return params
+
+
+def _value(value: str) -> SqlValue:
+    for read in (int, float, date.fromisoformat, datetime.fromisoformat):
+        try:
+            found: SqlValue = read(value)
+        except ValueError:
+            continue
+        return found
+    return value
+
+
+def _defaults(lake: Lake, names: list[str]) -> dict[str, SqlValue]:
+    """:first and :last span the lake's runs and sessions; nothing else has a default."""
+    defaults: dict[str, SqlValue] = {}
+    if "first" in names or "last" in names:
+        runs = list(partitions(lake, contract("tweets")))
+        found = list(partitions(lake, contract("daily_signals")))
+        days = sorted([*runs, *found])
+        # An empty lake answers with no rows, not with an error.
+        defaults["first"] = days[0] if days else date(1970, 1, 1)
+        defaults["last"] = days[-1] if days else date(1970, 1, 1)
+    return {name: value for name, value in defaults.items() if name in names}
+
+
+def sessions_of(lake: Lake, first: date | None, last: date | None) -> tuple[date, date]:
+    """First and last session with signals, narrowed by what was asked.
+
+    Raises:
+        InputError: the lake has no signals there.
+    """
+    found = list(partitions(lake, contract("daily_signals"), first, last))
+    if not found:
+        raise InputError(
+            f"the lake {lake.raw.uri().rsplit('/', 1)[0]} has no signals"
+            f"{f' from {first}' if first else ''}{f' to {last}' if last else ''}; "
+            "make some with `cashtag run`"
+        )
+    return found[0], found[-1]

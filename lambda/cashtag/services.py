@@ -1,0 +1,63 @@
+"""The composition root: from settings to an Env, importing only what the settings name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cashtag.errors import InputError
+from cashtag.ports import Env, Lake, Notifier, Source
+from cashtag.settings import Settings
+
+ZONES = ("raw", "enriched", "signals", "ledger", "report")
+# What cannot be made again survives a power cut; what can be made again is written faster.
+DURABLE = frozenset({"raw", "ledger"})
+
+
+def folder_lake(folder: str | Path) -> Lake:
+    """The five zones as subfolders of `folder`; nothing is created before the first write."""
+    from cashtag.lake.disk import FolderStore
+
+    root = Path(folder)
+    return Lake(*(FolderStore(root / zone, durable=zone in DURABLE) for zone in ZONES))
+
+
+def source(settings: Settings, name: str, lake: Lake) -> Source:
+    """The source called `name`: sample or archive.
+
+    Raises:
+        InputError: no source of that name can run here.
+    """
+    if name == "sample":
+        from cashtag import resources
+        from cashtag.scrape.sample import SampleSource
+
+        return SampleSource(resources.path("sample_data", "raw"))
+    if name == "archive":
+        from cashtag.scrape.archive import ArchiveSource
+
+        return ArchiveSource(lake.raw, tuple(settings.scrape.always_bars))
+    raise InputError(
+        f"--source {name!r} cannot run in this version; sample and archive can. "
+        "Live tweets collected elsewhere come in by `cashtag import twscrape`"
+    )
+
+
+def embedded(
+    settings: Settings,
+    *,
+    source_name: str = "archive",
+    notifiers: tuple[Notifier, ...] = (),
+) -> Env:
+    """Everything a day needs on one laptop: folder, DuckDB, in-process model, simulated broker."""
+    from cashtag.sentiment import registry
+    from cashtag.warehouse.duckdb import DuckDBWarehouse
+
+    lake = folder_lake(settings.lake)
+    return Env(
+        settings=settings,
+        lake=lake,
+        warehouse=DuckDBWarehouse(lake),
+        source=source(settings, source_name, lake),
+        scorer=registry.scorer(settings),
+        notifiers=notifiers,
+    )

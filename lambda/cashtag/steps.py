@@ -1,0 +1,362 @@
+"""The steps of a day, which handlers and command line share: scrape, enrich, signals, plan.
+
+Each takes an Env and one date (or one raw object), replaces what it derives, and may be killed
+at any moment, run again, or run twice at once: the lake ends the same. `day` is what a laptop
+does; in the cloud the same calls are started by events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from cashtag import sessions
+from cashtag.errors import SourceRefused
+from cashtag.lake import completion, layout, lines, numbered
+from cashtag.ports import Day, Env, Fetched, Status
+from cashtag.scrape import coverage, manifest
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from cashtag.trade.plan import Plan
+    from cashtag.trade.settle import Settled
+
+_ORDER: dict[Status, int] = {"refused": 0, "empty": 1, "ok": 2}
+
+
+# ---------------------------------------------------------------- scrape
+
+
+def scrape(env: Env, dt: date) -> manifest.Manifest:
+    """Fetch the day's raw data, keep it, and write the manifest last.
+
+    A source that refuses as a whole leaves a manifest in which every ticker is refused: the day
+    is known to be broken, and is not taken for a quiet one.
+    """
+    at = env.settings.scrape.cutoff_utc
+    day = Day(dt, sessions.cutoff(dt, at), env.source.asked(dt))
+    tickers: dict[str, manifest.TickerEntry] = {}
+    objects: dict[str, manifest.ObjectEntry] = {}
+    try:
+        for fetched in env.source.fetch(day):
+            kept = _keep(env, dt, fetched)
+            if kept is not None:
+                objects[kept.key] = kept
+            if fetched.kind == "tweets" and fetched.ticker is not None:
+                _note(tickers, fetched, kept.lines if kept else 0)
+    except SourceRefused as refusal:
+        for ticker in day.tickers:
+            tickers.setdefault(
+                ticker, manifest.TickerEntry(ticker, "refused", str(refusal), 0)
+            )
+    whole = manifest.Manifest(
+        dt,
+        day.cutoff,
+        env.source.name,
+        tuple(tickers[ticker] for ticker in sorted(tickers)),
+        tuple(objects[key] for key in sorted(objects)),
+    )
+    manifest.write(env.lake.raw, whole)
+    return whole
+
+
+def _note(tickers: dict[str, manifest.TickerEntry], fetched: Fetched, tweets: int) -> None:
+    assert fetched.ticker is not None
+    known = tickers.get(fetched.ticker)
+    if known is not None:
+        tweets += known.tweets
+        if _ORDER[known.status] > _ORDER[fetched.status]:
+            tickers[fetched.ticker] = manifest.TickerEntry(
+                known.ticker, known.status, known.reason, tweets
+            )
+            return
+    tickers[fetched.ticker] = manifest.TickerEntry(
+        fetched.ticker, fetched.status, fetched.reason, tweets
+    )
+
+
+def _keep(env: Env, dt: date, fetched: Fetched) -> manifest.ObjectEntry | None:
+    """Store one answer's lines (create-only) and describe the object; None without lines."""
+    raw = env.lake.raw
+    if fetched.key is not None:
+        data = raw.get(fetched.key)
+        return manifest.entry(fetched.key, data, lines.count(data))
+    data = fetched.packed or (lines.pack(fetched.lines) if fetched.lines else b"")
+    if not data:
+        return None
+    name, source = fetched.ticker or fetched.kind, env.source.name
+
+    def key_of(number: int) -> str:
+        if fetched.kind == "bars":
+            return layout.bars(source, name, number)
+        return layout.raw(fetched.kind, dt, source, name, number)
+
+    return manifest.entry(numbered.add(raw, key_of, data), data, lines.count(data))
+
+
+# ---------------------------------------------------------------- enrich
+
+
+@dataclass(frozen=True, slots=True)
+class Enriched:
+    """What became of one raw object: lines by fate (rows, off_topic, repeated, rejected, …)."""
+
+    key: str
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+def enrich(env: Env, key: str) -> Enriched | None:
+    """One raw object to staged rows of its own ticker; None for an object that leaves none.
+
+    Lines that cannot become rows are kept beside the stage, with their reasons.
+
+    Raises:
+        StoreError: the object or the lake cannot be read or written.
+    """
+    parsed = layout.parse_raw(key)
+    if parsed is None or parsed.kind not in completion.STAGED:
+        return None
+    from cashtag.enrich import staging
+
+    counts = staging.stage(
+        env.settings, env.lake, env.scorer, build_of(env), parsed, _universe(env, parsed.dt)
+    )
+    return Enriched(key, counts)
+
+
+def _universe(env: Env, dt: date) -> Callable[[], tuple[str, ...]]:
+    """Tickers that the day was asked for: what news may be about. Read only where it is needed."""
+    return lambda: tuple(
+        row.ticker for row in manifest.tickers(manifest.of_day(env.lake.raw, dt))
+    )
+
+
+def build_of(env: Env) -> str:
+    """Name of the build that this Env makes."""
+    return completion.build(env.settings.config_hash(), env.scorer.version)
+
+
+# ---------------------------------------------------------------- completion
+
+
+def state_of(env: Env, dt: date) -> str | None:
+    """Name of the day's state when everything its manifests expect is staged, else None."""
+    keys = [info.key for info in env.lake.raw.list(layout.manifests(dt))]
+    if not keys:
+        return None
+    expected = manifest.expected(manifest.of_day(env.lake.raw, dt))
+    build = build_of(env)
+    if completion.missing(env.lake, build, (obj.key for obj in expected)):
+        return None
+    return completion.state(keys, build)
+
+
+def complete(env: Env, dt: date) -> bool:
+    """Make the comparison; True when this call was the one that found the day complete."""
+    state = state_of(env, dt)
+    return state is not None and completion.mark(env.lake, dt, state)
+
+
+# ---------------------------------------------------------------- signals
+
+
+@dataclass(frozen=True)
+class Signalled:
+    """What a run's signals step did."""
+
+    dt: date
+    session: date
+    settled: Settled | None
+    coverage: coverage.SessionCoverage
+    directions: dict[str, str]
+    warnings: tuple[str, ...]
+
+
+def signals(env: Env, dt: date) -> Signalled:
+    """Compact the day, settle the session before, run the models and checks, publish.
+
+    Raises:
+        CheckFailed: a check marked `fail` found rows; the session's tables stay as they were.
+        StoreError: the day has no manifest, or the lake cannot be read or written.
+    """
+    from cashtag.enrich import staging
+    from cashtag.signals import publish
+    from cashtag.trade import settle
+
+    at = env.settings.scrape.cutoff_utc
+    session = sessions.session_of_run(dt, at)
+    build = build_of(env)
+    keys = [info.key for info in env.lake.raw.list(layout.manifests(dt))]
+    expected = [obj.key for obj in manifest.expected(manifest.of_day(env.lake.raw, dt))]
+    staging.compact(env.settings, env.lake, build, dt, expected)
+    for table in ("tweets", "news", "prices"):
+        env.warehouse.register(table, dt)
+    settled = settle.settle(env, session) if dt == session else None
+    covered = coverage.of_session(
+        env.lake.raw, session, sessions.window(session, at), env.settings
+    )
+    unstaged = completion.missing(env.lake, build, expected)
+    published = publish.publish(
+        env,
+        session,
+        dt,
+        coverage=covered.share,
+        partial=covered.partial or bool(unstaged),
+        state=completion.state(keys, build),
+    )
+    _keep_config(env)
+    return Signalled(dt, session, settled, covered, *published_summary(published))
+
+
+def published_summary(published: Any) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Directions other than HOLD by ticker (STOCK rows), and the findings of checks that warn."""
+    table: pa.Table = published.tables["daily_signals"]
+    columns = table.select(["ticker", "kind", "direction"]).to_pydict()
+    directions = {
+        ticker: direction
+        for ticker, kind, direction in zip(*columns.values(), strict=True)
+        if kind == "STOCK" and direction != "HOLD"
+    }
+    return directions, tuple(str(finding) for finding in published.warnings)
+
+
+def _keep_config(env: Env) -> None:
+    """Keep the settings behind the rows' config_hash, so that anyone can make them again."""
+    key = layout.config(env.settings.config_hash())
+    if not env.lake.enriched.exists(key):
+        env.lake.enriched.put_if_absent(key, env.settings.config_text().encode())
+
+
+# ---------------------------------------------------------------- trade
+
+
+def plan(env: Env, session: date) -> Plan:
+    """Signals and gates to order intents for the session, recorded in the ledger."""
+    from cashtag.trade import plan as desk
+
+    return desk.plan(env, session)
+
+
+# ---------------------------------------------------------------- whole days
+
+
+@dataclass(frozen=True)
+class DayResult:
+    """What one run led to; `row()` is the line that `cashtag run` prints."""
+
+    COLUMNS: ClassVar[tuple[str, ...]] = (
+        "dt", "session", "tweets", "rows", "tickers", "coverage", "partial",
+        "signals", "orders", "fills", "equity",
+    )  # fmt: skip
+
+    dt: date
+    session: date
+    tweets: int
+    rows: int
+    answered: int
+    asked: int
+    coverage: float
+    partial: bool
+    directions: dict[str, str]
+    orders: int
+    fills: int
+    equity: float | None
+    refused: bool
+    digest: str | None = None
+
+    @property
+    def is_session(self) -> bool:
+        """Whether the run's date is itself a session."""
+        return self.dt == self.session
+
+    def row(self) -> dict[str, Any]:
+        """The run as a row to print."""
+        return {
+            "dt": self.dt,
+            "session": self.session,
+            "tweets": self.tweets,
+            "rows": self.rows,
+            "tickers": f"{self.answered}/{self.asked}",
+            "coverage": round(self.coverage, 3),
+            "partial": self.partial,
+            "signals": " ".join(
+                f"{'+' if way == 'BUY' else '-'}{ticker}"
+                for ticker, way in sorted(self.directions.items())
+            ),
+            "orders": self.orders,
+            "fills": self.fills,
+            "equity": None if self.equity is None else round(self.equity, 2),
+        }
+
+
+def days(
+    env: Env,
+    first: date,
+    last: date,
+    *,
+    rebuild: bool = False,
+    progress: Callable[[int, int, str], None] = lambda _done, _of, _what: None,
+) -> Iterator[DayResult]:
+    """Run every day from `first` to `last`; `rebuild` takes raw as it is and fetches nothing."""
+    total = (last - first).days + 1
+    for n in range(total):
+        dt = first + timedelta(days=n)
+        progress(n, total, str(dt))
+        if rebuild and not any(True for _ in env.lake.raw.list(layout.manifests(dt))):
+            continue
+        yield day(env, dt, rebuild=rebuild)
+    progress(total, total, "")
+
+
+def day(env: Env, dt: date, *, rebuild: bool = False) -> DayResult:
+    """One laptop day: scrape, enrich each object, signals, and on a session its plan."""
+    if not rebuild:
+        scrape(env, dt)
+    manifests = manifest.of_day(env.lake.raw, dt)
+    rows = tweets = 0
+    for obj in manifest.expected(manifests):
+        enriched = enrich(env, obj.key)
+        if enriched is not None and obj.key.startswith("tweets/"):
+            rows += enriched.counts.get("rows", 0)
+            tweets += obj.lines
+    complete(env, dt)
+    done = signals(env, dt)
+    planned = plan(env, done.session) if dt == done.session else None
+    answers = manifest.tickers(manifests)
+    return DayResult(
+        dt=dt,
+        session=done.session,
+        tweets=tweets,
+        rows=rows,
+        answered=sum(row.status != "refused" for row in answers),
+        asked=len(answers),
+        coverage=done.coverage.share,
+        partial=done.coverage.partial,
+        directions=done.directions,
+        orders=len(planned.intents) if planned else 0,
+        fills=sum(row["filled_quantity"] > 0 for row in done.settled.trades) if done.settled else 0,
+        equity=_equity(done.settled),
+        refused=bool(answers) and all(row.status == "refused" for row in answers),
+        digest=_digest(env, planned, done),
+    )
+
+
+def _equity(settled: Settled | None) -> float | None:
+    if settled is None or not settled.accounts:
+        return None
+    return float(sum(row["equity"] for row in settled.accounts))
+
+
+def _digest(env: Env, planned: Plan | None, done: Signalled) -> str | None:
+    """Announce the plan to whoever listens; return it as text."""
+    if planned is None:
+        return None
+    from cashtag import alerts
+
+    subject, text = alerts.digest(planned, done.settled, warnings=done.warnings)
+    for notifier in env.notifiers:
+        notifier.announce(subject, text)
+    return f"{subject}\n{text}"
