@@ -69,9 +69,10 @@ def round_significant(values: np.ndarray) -> np.ndarray:
     # x = n / 10**k with a whole n < 10**10: both are exact doubles for |k| <= 22, so the one
     # division (or product) is rounded correctly, and equals reading the ten digits back.
     usual = (size >= 1e-13) & (size < 1e22)
-    k = (9 - np.floor(np.log10(np.where(usual, size, 1.0)))).astype(np.int64)
+    tame = np.where(usual, flat, 1.0)
+    k = (9 - np.floor(np.log10(np.abs(tame)))).astype(np.int64)
     power = _POWERS[np.abs(k)]
-    scaled = np.where(k >= 0, flat * power, flat / power)
+    scaled = np.where(k >= 0, tame * power, tame / power)
     whole = np.rint(scaled)
     rounded = np.where(k >= 0, whole / power, whole * power)
     # Scaling errs by less than 1e-5 of a unit, which decides only beside a half.

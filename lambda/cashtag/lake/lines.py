@@ -6,7 +6,7 @@ the rest, for the caller to quarantine.
 
 from __future__ import annotations
 
-import gzip
+import struct
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from cashtag.errors import InputError, StoreError
 
 LEVEL = 6  # gzip's own default; fixed, because it shapes the bytes
 _GZIP = b"\x1f\x8b"
+_HEADER = _GZIP + b"\x08\0\0\0\0\0\0\xff"  # deflate, no time, unknown system: RFC 1952
 _WINDOW = 16 + zlib.MAX_WBITS  # "gzip header and trailer", zlib manual
 _STEP = 1 << 20
 
@@ -44,15 +45,18 @@ def pack(lines: Iterable[bytes]) -> bytes:
         if b"\n" in line:
             raise InputError(f"line {number} holds a line break: write the JSON on one line")
         body += line + b"\n"
-    return gzip.compress(bytes(body), LEVEL, mtime=0)
+    deflate = zlib.compressobj(LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
+    packed = deflate.compress(body) + deflate.flush()
+    return _HEADER + packed + struct.pack("<2I", zlib.crc32(body), len(body) & 0xFFFFFFFF)
 
 
 def unpack(data: bytes) -> Unpacked:
     """Return the lines of an object, gzipped (in any number of members) or plain.
 
-    Never raises for damage: a truncated or corrupt gzip gives the lines before the damage. Lines
-    whose checksum fails are given too, and the damage says so: any of them may be wrong. Line feeds
-    end a line; a carriage return before one and a byte order mark at the start are removed.
+    Never raises for damage: a truncated or corrupt gzip gives all lines before the damage. Lines
+    after it can appear as well, because most damage is only found by the checksum at the end: when
+    `damage` is set, a line is good only if it parses. Line feeds end a line; a carriage return
+    before one and a byte order mark at the start are removed.
     """
     text, damage = _inflate(data) if data.startswith(_GZIP) else (data, None)
     text = text.removeprefix(b"\xef\xbb\xbf")
