@@ -13,6 +13,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,7 @@ class Bucket:
         self.url = f"http://{host}:{port}"
         self.names = count()
 
+    @cache  # noqa: B019  one server a run; making a client takes longer than most tests
     def client(self, url: str | None = None, attempts: int = 1) -> Any:
         return boto3.client(
             "s3",
@@ -478,6 +480,24 @@ FolderStore(sys.argv[1]).put("a", b"1")
     process = python(script, tmp_path)
     assert process.communicate()[1] == ""
     assert (tmp_path / "a").stat().st_mode & 0o777 == 0o640  # 0666 without group write and others
+
+
+def test_writers_and_deleters_of_one_folder_do_not_disturb_each_other(tmp_path: Path) -> None:
+    script = """
+import sys
+from cashtag.lake.disk import FolderStore
+store, key = FolderStore(sys.argv[1]), "a/b/" + sys.argv[2]
+for _ in range(500):
+    store.put(key, b"1")
+    list(store.list())
+    store.delete(key)
+    assert store.put_if_absent(key, b"2")
+    store.delete(key)
+"""
+    for process in [python(script, tmp_path, n) for n in range(3)]:
+        assert process.communicate() == ("", "")
+    assert [p.name for p in tmp_path.iterdir()] == [".tmp"]
+    assert temporary_files(tmp_path) == []
 
 
 def test_a_process_killed_before_the_rename_leaves_the_old_object(tmp_path: Path) -> None:

@@ -126,8 +126,7 @@ def _canonical(kind: str, array: pa.Array) -> list[bytes]:
         return [lengths, *_canonical("string", array.flatten())]
     if kind == "string":
         array = pc.fill_null(array, "")
-        lengths = _int64(pc.binary_length(array))
-        return [lengths, "".join(array.to_pylist()).encode()]
+        return [_int64(pc.binary_length(array)), _text(array)]
     if kind == "boolean":
         return [np.asarray(pc.fill_null(array, False)).astype(np.uint8).tobytes()]
     if kind == "double":
@@ -135,6 +134,15 @@ def _canonical(kind: str, array: pa.Array) -> list[bytes]:
     if kind in {"integer", "date"}:
         return [np.asarray(pc.fill_null(array.cast(pa.int32()), 0)).astype("<i4").tobytes()]
     return [_int64(pc.fill_null(array.cast(pa.int64()), 0))]
+
+
+def _text(array: pa.Array) -> bytes:
+    """Return the bytes of all strings, one after the other; the array holds no null."""
+    if not len(array):
+        return b""
+    _, ends, text = array.buffers()
+    at = np.frombuffer(ends, np.int32, len(array) + 1, array.offset * 4)
+    return bytes(memoryview(text)[at[0] : at[-1]]) if text is not None else b""
 
 
 def _int64(values: Any) -> bytes:

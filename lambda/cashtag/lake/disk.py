@@ -214,7 +214,8 @@ class FolderStore:
                         # Most writes find their folder; a delete may prune it at any moment.
                         if attempt == _ATTEMPTS - 1:
                             raise
-                        self._make(path.parent)
+                        with suppress(FileNotFoundError, FileExistsError):  # pruned meanwhile
+                            self._make(path.parent)
                 if self.durable:
                     with suppress(FileNotFoundError):  # deleted since
                         self._sync_folder(path.parent)
