@@ -1,0 +1,91 @@
+"""The checks of `glue/checks`: SELECTs whose every row is an offence.
+
+A check whose first line says `fail:` stops publication; one that says `warn:` tells the digest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from cashtag.errors import CheckFailed
+from cashtag.ports import SqlValue
+from cashtag.warehouse import sql
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SHOWN = 5  # offending rows that a message spells out; the rest are counted
+
+
+class Warehouse(Protocol):
+    """A warehouse that can be asked about tables that nobody else sees yet."""
+
+    def query(
+        self,
+        text: str,
+        params: Mapping[str, SqlValue] | None = None,
+        *,
+        table: str | None = None,
+        tables: Mapping[str, pa.Table] | None = None,
+    ) -> pa.Table:
+        """As ports.Warehouse; each of `tables` stands in for the lake's table of that name."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check found: how many rows offend it, and the first of them."""
+
+    check: str
+    level: sql.Level
+    about: str
+    n_rows: int
+    rows: tuple[dict[str, Any], ...]
+
+    def __str__(self) -> str:
+        shown = "; ".join(
+            ", ".join(f"{name} {value}" for name, value in row.items()) for row in self.rows
+        )
+        more = f"; and {self.n_rows - len(self.rows)} more" if self.n_rows > len(self.rows) else ""
+        return f"{self.check}: {self.about} Offending: {shown}{more}"
+
+
+def run(
+    warehouse: Warehouse,
+    params: Mapping[str, SqlValue],
+    tables: Mapping[str, pa.Table] | None = None,
+) -> tuple[Finding, ...]:
+    """Run every check and return what was found, failures first, by name.
+
+    Args:
+        warehouse: where the lake's tables are.
+        params: values for every `:name` of the checks; others are left alone.
+        tables: rows that are not published yet, with their partition column.
+    """
+    found = []
+    for name in sql.names("checks"):
+        query = sql.load("checks", name)
+        wanted = {key: params[key] for key in query.parameters if key in params}
+        rows = warehouse.query(query.text, wanted, tables=tables)
+        if rows.num_rows:
+            found.append(
+                Finding(
+                    check=name,
+                    level=query.level or "fail",
+                    about=query.about,
+                    n_rows=rows.num_rows,
+                    rows=tuple(rows.slice(0, SHOWN).to_pylist()),
+                )
+            )
+    return tuple(sorted(found, key=lambda finding: (finding.level != "fail", finding.check)))
+
+
+def refuse(findings: tuple[Finding, ...], what: str) -> None:
+    """Raise CheckFailed when any finding is a failure, naming check and rows."""
+    failed = [finding for finding in findings if finding.level == "fail"]
+    if failed:
+        raise CheckFailed(
+            f"{what} is not published, its tables are as they were: " + " | ".join(map(str, failed))
+        )

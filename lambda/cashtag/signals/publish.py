@@ -1,0 +1,113 @@
+"""From models and checks to published tables: all of a session, or none of it.
+
+Models run in memory, each seeing those before it; checks run over what they made. Only then are
+the tables written, and the marker that starts the plan comes last, create-only.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, cast
+
+from cashtag.lake import contracts, layout, parquet
+from cashtag.ports import Env
+from cashtag.signals import checks, models
+from cashtag.warehouse import sql
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What a session's tables hold now.
+
+    `hashes` are the tables' canonical content hashes; `findings` are what the warning checks
+    said; `first` tells whether this call created the marker, of which there is one per state.
+    """
+
+    session: date
+    dt: date
+    state: str
+    run_id: str
+    rows: dict[str, int]
+    hashes: dict[str, str]
+    findings: tuple[checks.Finding, ...]
+    first: bool
+
+
+def publish(
+    env: Env,
+    session: date,
+    dt: date,
+    *,
+    coverage: float | None,
+    partial: bool,
+    state: str,
+) -> Published:
+    """Make, check and publish the signal tables of one session.
+
+    Args:
+        env: lake, warehouse, settings, and the scorer whose version the run is named after.
+        session: the session that the tables are for; each of its objects is replaced.
+        dt: newest collected run of the session's window.
+        coverage: smallest coverage of the window's runs; None when unknown.
+        partial: a run of the window is missing or incomplete; stored, and traded by no gate.
+        state: name of the state of the day's raw data and build; part of the marker's key.
+
+    Raises:
+        CheckFailed: a check marked `fail` found rows; the session's objects are untouched.
+        InputError: `dt` is no run of the session.
+    """
+    tables, findings = make(env, session, dt, coverage=coverage, partial=partial)
+    checks.refuse(findings, f"session {session}")
+    hashes = {}
+    for name, table in tables.items():
+        contract = contracts.contract(name)
+        env.lake.signals.put(layout.signals(name, session), parquet.write(contract, table))
+        env.warehouse.register(name, session)
+        hashes[name] = parquet.content_hash(contract, table)
+    run_id = models.run_id(env, dt)
+    marker = {"session": str(session), "dt": str(dt), "run_id": run_id, "tables": hashes}
+    first = env.lake.signals.put_if_absent(
+        layout.published(session, state), json.dumps(marker, sort_keys=True, indent=1).encode()
+    )
+    return Published(
+        session=session,
+        dt=dt,
+        state=state,
+        run_id=run_id,
+        rows={name: table.num_rows for name, table in tables.items()},
+        hashes=hashes,
+        findings=findings,
+        first=first,
+    )
+
+
+def make(
+    env: Env, session: date, dt: date, *, coverage: float | None, partial: bool
+) -> tuple[dict[str, pa.Table], tuple[checks.Finding, ...]]:
+    """Return the session's tables by name, in the models' order, and what the checks found.
+
+    Nothing is written: `explain` and the tests look at a session this way. Arguments and errors
+    are those of `publish`, but failures are returned, not raised.
+    """
+    warehouse = cast(checks.Warehouse, env.warehouse)
+    params = models.parameters(env, session, dt, coverage=coverage, partial=partial)
+    made: dict[str, pa.Table] = {}
+    seen: dict[str, pa.Table] = {}  # the same rows, with their partition column
+    for name in models.MODELS:
+        query = sql.load("sql", name)
+        wanted = {key: params[key] for key in query.parameters if key in params}
+        made[name] = warehouse.query(query.text, wanted, table=name, tables=seen)
+        seen[name] = _with_partition(made[name], session)
+    return made, checks.run(warehouse, params, seen)
+
+
+def _with_partition(table: pa.Table, session: date) -> pa.Table:
+    import pyarrow as pa
+
+    day = pa.array([session], pa.date32()).take(pa.array([0] * table.num_rows, pa.int8()))
+    return table.append_column("session", day)
