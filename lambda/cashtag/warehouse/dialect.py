@@ -88,10 +88,10 @@ def parameter_type(value: SqlValue) -> ParameterType:
 def _translate(text: str, types: tuple[tuple[str, ParameterType], ...]) -> Translation:
     from sqlglot import exp
 
-    from cashtag.warehouse import rewrites
+    from cashtag.warehouse import refusals, rewrites
 
     tree = annotated(parse(text), dict(types))
-    rewrites.refuse(tree)
+    refusals.refuse(tree, frozenset(functions(text)))
     found = partitions.tables(tree)
     used = {column.name for column in tree.find_all(exp.Column)}
     prefix = "scan"
@@ -104,8 +104,24 @@ def _translate(text: str, types: tuple[tuple[str, ParameterType], ...]) -> Trans
         mark = f'"{prefix} {number}"'
         scans.append(Scan(mark, node.name, columns or (contract.partition,), bounds))
         node.set("this", exp.to_identifier(f"{prefix} {number}", quoted=True))
-    tree = rewrites.to_duckdb(tree)
-    return Translation(tree.sql("duckdb"), tuple(scans), tuple(name for name, _ in types))
+    return Translation(
+        rewrites.to_duckdb(tree).sql("duckdb"), tuple(scans), tuple(name for name, _ in types)
+    )
+
+
+def functions(text: str) -> dict[str, int]:
+    """Names followed by `(` as the text spells them, lower case, with the line of the first."""
+    from sqlglot import TokenType, tokenize
+
+    tokens = tokenize(text, read="athena")
+    found: dict[str, int] = {}
+    for before, token, after in zip([None, *tokens], tokens, tokens[1:], strict=False):
+        if after.token_type != TokenType.L_PAREN or not token.text.replace("_", "").isalnum():
+            continue
+        names_alias = before is not None and before.token_type == TokenType.ALIAS
+        if not names_alias and token.token_type not in {TokenType.STRING, TokenType.NUMBER}:
+            found.setdefault(token.text.lower(), token.line)
+    return found
 
 
 def parse(text: str) -> exp.Query:
@@ -131,6 +147,8 @@ def parse(text: str) -> exp.Query:
         raise InputError(
             f"{_statement(text)} is not allowed: only a SELECT (or WITH … SELECT) runs here"
         )
+    if "::" in sql.without_comments(sql.without_strings(text)):
+        raise InputError("Athena has no `::`; write CAST(… AS …)")
     for node in tree.find_all(exp.Table):
         if not isinstance(node.this, exp.Identifier):
             raise InputError(
@@ -149,6 +167,8 @@ def annotated(tree: exp.Query, types: Mapping[str, str]) -> exp.Query:
     from sqlglot.optimizer.annotate_types import annotate_types
     from sqlglot.optimizer.qualify import qualify
 
+    from cashtag.warehouse import trino_types
+
     _check_tables(tree)
     _type_parameters(tree, types)
     try:
@@ -161,7 +181,9 @@ def annotated(tree: exp.Query, types: Mapping[str, str]) -> exp.Query:
         )
     except SqlglotError as error:
         raise InputError(_unresolved(tree, error)) from error
-    return annotate_types(tree, schema=schema(), dialect="athena")
+    return annotate_types(
+        tree, schema=schema(), dialect="athena", expression_metadata=trino_types.metadata()
+    )
 
 
 @cache
@@ -169,7 +191,9 @@ def schema() -> MappingSchema:
     """All contracts as sqlglot's schema, partition columns included."""
     from sqlglot.schema import MappingSchema
 
-    tables = {name: dict(contract.sql_types()) for name, contract in contracts.contracts().items()}
+    tables: dict[str, object] = {
+        name: dict(contract.sql_types()) for name, contract in contracts.contracts().items()
+    }
     return MappingSchema(tables, dialect="athena")
 
 

@@ -85,7 +85,7 @@ def names(tree: exp.Query) -> set[str]:
     return {node.name for node in tree.find_all(exp.Table)} & set(known)
 
 
-def _bounds(select: exp.Expression, alias: str, partition: str) -> Bounds:
+def _bounds(select: exp.Expr, alias: str, partition: str) -> Bounds:
     from sqlglot import exp
 
     got = _Collected()
@@ -95,7 +95,7 @@ def _bounds(select: exp.Expression, alias: str, partition: str) -> Bounds:
     return Bounds(tuple(got.lower), tuple(got.upper), tuple(got.among))
 
 
-def _conditions(select: exp.Expression, alias: str) -> Iterator[exp.Expression]:
+def _conditions(select: exp.Expr, alias: str) -> Iterator[exp.Expr]:
     where = select.args.get("where")
     if where:
         yield where.this
@@ -108,10 +108,10 @@ def _conditions(select: exp.Expression, alias: str) -> Iterator[exp.Expression]:
             yield on
 
 
-def _collect(part: exp.Expression, alias: str, partition: str, got: _Collected) -> None:
+def _collect(part: exp.Expr, alias: str, partition: str, got: _Collected) -> None:
     from sqlglot import exp
 
-    def is_key(node: exp.Expression | None) -> bool:
+    def is_key(node: exp.Expr | None) -> bool:
         return isinstance(node, exp.Column) and node.table == alias and node.name == partition
 
     if isinstance(part, exp.Between) and is_key(part.this):
@@ -138,7 +138,7 @@ def _collect(part: exp.Expression, alias: str, partition: str, got: _Collected) 
             got.upper.append(term)
 
 
-def _term(node: exp.Expression) -> Term | None:
+def _term(node: exp.Expr) -> Term | None:
     from sqlglot import exp
 
     from cashtag.warehouse import rewrites
@@ -146,6 +146,8 @@ def _term(node: exp.Expression) -> Term | None:
     node = node.unnest()
     if node.find(exp.Column, exp.Query):
         return None
+    if isinstance(node, exp.Placeholder):
+        return Term(parameter=node.name)
     if isinstance(node, exp.Cast) and node.is_type("date"):
         inner = node.this
         if isinstance(inner, exp.Placeholder):

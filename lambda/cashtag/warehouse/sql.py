@@ -204,3 +204,8 @@ def without_comments(text: str) -> str:
 def dollars(text: str) -> tuple[str, ...]:
     """Names of the `$parameters` of a DuckDB text that holds no string with a dollar sign."""
     return tuple(dict.fromkeys(re.findall(r"\$([A-Za-z_]\w*)", text)))
+
+
+def without_strings(text: str) -> str:
+    """Return the text with each string emptied."""
+    return _TOKENS.sub(lambda m: "''" if m[0].startswith("'") else m[0], text)
