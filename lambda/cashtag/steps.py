@@ -19,8 +19,6 @@ from cashtag.ports import Day, Env, Fetched, Status
 from cashtag.scrape import coverage, manifest
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from cashtag.trade.plan import Plan
     from cashtag.trade.settle import Settled
 
@@ -49,9 +47,7 @@ def scrape(env: Env, dt: date) -> manifest.Manifest:
                 _note(tickers, fetched, kept.lines if kept else 0)
     except SourceRefused as refusal:
         for ticker in day.tickers:
-            tickers.setdefault(
-                ticker, manifest.TickerEntry(ticker, "refused", str(refusal), 0)
-            )
+            tickers.setdefault(ticker, manifest.TickerEntry(ticker, "refused", str(refusal), 0))
     whole = manifest.Manifest(
         dt,
         day.cutoff,
@@ -129,9 +125,7 @@ def enrich(env: Env, key: str) -> Enriched | None:
 
 def _universe(env: Env, dt: date) -> Callable[[], tuple[str, ...]]:
     """Tickers that the day was asked for: what news may be about. Read only where it is needed."""
-    return lambda: tuple(
-        row.ticker for row in manifest.tickers(manifest.of_day(env.lake.raw, dt))
-    )
+    return lambda: tuple(row.ticker for row in manifest.tickers(manifest.of_day(env.lake.raw, dt)))
 
 
 def build_of(env: Env) -> str:
@@ -195,9 +189,7 @@ def signals(env: Env, dt: date) -> Signalled:
     for table in ("tweets", "news", "prices"):
         env.warehouse.register(table, dt)
     settled = settle.settle(env, session) if dt == session else None
-    covered = coverage.of_session(
-        env.lake.raw, session, sessions.window(session, at), env.settings
-    )
+    covered = coverage.of_session(env.lake.raw, session, sessions.window(session, at), env.settings)
     unstaged = completion.missing(env.lake, build, expected)
     published = publish.publish(
         env,
@@ -208,19 +200,30 @@ def signals(env: Env, dt: date) -> Signalled:
         state=completion.state(keys, build),
     )
     _keep_config(env)
-    return Signalled(dt, session, settled, covered, *published_summary(published))
+    return Signalled(
+        dt,
+        session,
+        settled,
+        covered,
+        _directions(env, session),
+        tuple(str(finding) for finding in published.findings),
+    )
 
 
-def published_summary(published: Any) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Directions other than HOLD by ticker (STOCK rows), and the findings of checks that warn."""
-    table: pa.Table = published.tables["daily_signals"]
+def _directions(env: Env, session: date) -> dict[str, str]:
+    """Directions other than HOLD of the session's STOCK rows, by ticker."""
+    from cashtag.lake import partitions
+    from cashtag.lake.contracts import contract
+
+    table = partitions.read(env.lake, contract("daily_signals"), session)
+    if table is None:
+        return {}
     columns = table.select(["ticker", "kind", "direction"]).to_pydict()
-    directions = {
+    return {
         ticker: direction
         for ticker, kind, direction in zip(*columns.values(), strict=True)
         if kind == "STOCK" and direction != "HOLD"
     }
-    return directions, tuple(str(finding) for finding in published.warnings)
 
 
 def _keep_config(env: Env) -> None:
@@ -351,12 +354,21 @@ def _equity(settled: Settled | None) -> float | None:
 
 
 def _digest(env: Env, planned: Plan | None, done: Signalled) -> str | None:
-    """Announce the plan to whoever listens; return it as text."""
+    """Announce fills at once and the plan as one digest; return the digest as text."""
     if planned is None:
         return None
     from cashtag import alerts
+    from cashtag.trade import digest
 
-    subject, text = alerts.digest(planned, done.settled, warnings=done.warnings)
-    for notifier in env.notifiers:
-        notifier.announce(subject, text)
-    return f"{subject}\n{text}"
+    settings = env.settings
+    out = alerts.Alerts(env.notifiers, digest.prefix(settings.trade.mode), settings.alerts.per_hour)
+    if settings.alerts.trades and done.settled is not None and done.settled.new:
+        for trade in done.settled.trades:
+            out.alert(*digest.trade_alert(trade))
+    subject, text = digest.digest(planned, done.settled)
+    if done.warnings:
+        text += "\n\nChecks that warn:\n" + "\n".join(f"  {line}" for line in done.warnings)
+    for reason in done.coverage.reasons:
+        text += f"\n  partial: {reason}"
+    out.digest(subject, text)
+    return f"{subject}\n\n{text}"

@@ -39,8 +39,9 @@ TickerOption = Annotated[
 ]
 
 
-def _bring(format_name: str, paths: list[Path], ticker: str | None, lake: str | None,
-           form: Format) -> None:
+def _bring(
+    format_name: str, paths: list[Path], ticker: str | None, lake: str | None, form: Format
+) -> None:
     from cashtag import services
     from cashtag.cli import output
     from cashtag.cli.progress import progress
@@ -59,7 +60,9 @@ def _bring(format_name: str, paths: list[Path], ticker: str | None, lake: str | 
 
 @importing.command("twitter-v1", epilog="Example: cashtag import twitter-v1 tweets/AAPL.jsonl.gz")
 def twitter_v1(
-    paths: PathsArgument, ticker: TickerOption = None, form: FormatOption = Format.table,
+    paths: PathsArgument,
+    ticker: TickerOption = None,
+    form: FormatOption = Format.table,
     lake: LakeOption = None,
 ) -> None:
     """Twitter API v1.1 objects, one JSON a line; the ticker is in the file name."""
@@ -68,7 +71,9 @@ def twitter_v1(
 
 @importing.command("twscrape", epilog="Example: cashtag import twscrape NVDA.jsonl")
 def twscrape(
-    paths: PathsArgument, ticker: TickerOption = None, form: FormatOption = Format.table,
+    paths: PathsArgument,
+    ticker: TickerOption = None,
+    form: FormatOption = Format.table,
     lake: LakeOption = None,
 ) -> None:
     """Tweets as twscrape prints them, one JSON a line."""
@@ -77,7 +82,9 @@ def twscrape(
 
 @importing.command("reference", epilog="Example: cashtag import reference NVDA-2025-08-29.json")
 def reference(
-    paths: PathsArgument, ticker: TickerOption = None, form: FormatOption = Format.table,
+    paths: PathsArgument,
+    ticker: TickerOption = None,
+    form: FormatOption = Format.table,
     lake: LakeOption = None,
 ) -> None:
     """JSON arrays of earlier pipelines, named {TICKER}-{YYYY-MM-DD}.json."""
@@ -86,7 +93,9 @@ def reference(
 
 @importing.command("bars", epilog="Example: cashtag import bars prices/")
 def bars(
-    paths: PathsArgument, ticker: TickerOption = None, form: FormatOption = Format.table,
+    paths: PathsArgument,
+    ticker: TickerOption = None,
+    form: FormatOption = Format.table,
     lake: LakeOption = None,
 ) -> None:
     """Daily bars as CSV: any column order, one or two header rows; the ticker is in the name."""

@@ -23,7 +23,6 @@ from cashtag.cli.options import (
 
 if TYPE_CHECKING:
     from cashtag.ports import Env
-    from cashtag.steps import DayResult
 
 
 def run(
@@ -45,6 +44,9 @@ def run(
     """
     env = _env(source.value, lake, profile, model)
     start, end = _span(env, day(dt, "--date"), day(first, "--from"), day(last, "--to"))
+    if start == end and form is Format.table:
+        # One day announces its fills; a range would announce those of months ago.
+        env = _with_console(env)
     _days(env, start, end, form, page=page, rebuild=False)
 
 
@@ -98,6 +100,14 @@ def _env(source: str, lake: str | None, profile: Profile | None, model: str | No
     return services.embedded(settings(lake, profile, model), source_name=source)
 
 
+def _with_console(env: Env) -> Env:
+    from dataclasses import replace
+
+    from cashtag.alerts import ConsoleNotifier
+
+    return replace(env, notifiers=(ConsoleNotifier(),))
+
+
 def _nothing(env: Env) -> Exception:
     from cashtag.errors import InputError
 
@@ -107,9 +117,7 @@ def _nothing(env: Env) -> Exception:
     )
 
 
-def _span(
-    env: Env, dt: date | None, first: date | None, last: date | None
-) -> tuple[date, date]:
+def _span(env: Env, dt: date | None, first: date | None, last: date | None) -> tuple[date, date]:
     from cashtag.errors import InputError
 
     if dt is not None:
@@ -122,8 +130,10 @@ def _span(
             raise _nothing(env)
         today = datetime.now(UTC).date()  # which day a live run is for is the operator's clock
         held = (today, today)
-    start, end = first or (held or (None,))[0], last or (held or (None, None))[1]
-    assert start is not None and end is not None
+    start = first or (held[0] if held else None)
+    end = last or (held[1] if held else None)
+    if start is None or end is None:
+        raise _nothing(env)
     if start > end:
         raise InputError(f"--from {start} lies after --to {end}")
     return start, end
@@ -137,10 +147,8 @@ def _days(env: Env, start: date, end: date, form: Format, *, page: bool, rebuild
     from cashtag.cli.progress import progress
 
     began = time.perf_counter()
-    results: list[DayResult] = []
     with progress("rebuilding" if rebuild else "running") as tick:
-        for result in steps.days(env, start, end, rebuild=rebuild, progress=tick):
-            results.append(result)
+        results = list(steps.days(env, start, end, rebuild=rebuild, progress=tick))
     where = None
     if page:
         from cashtag.report import build
@@ -158,8 +166,11 @@ def _days(env: Env, start: date, end: date, form: Format, *, page: bool, rebuild
         f"profile {env.settings.profile}, [{env.settings.trade.mode.upper()}]"
     )
     if env.source.name == "synthetic":
-        print("The sample is SYNTHETIC: invented tweets and prices, no relation to any real market.")
-    if results and (digest := results[-1].digest):
+        print(
+            "The sample is SYNTHETIC: invented tweets and prices, no relation to any real market."
+        )
+    digest = next((r.digest for r in reversed(results) if r.digest), None)
+    if digest and not env.notifiers:
         print(f"\n{digest}")
     if where:
         print(f"\nLook: {where}")

@@ -37,8 +37,13 @@ def show(
     """Print rows; JSON is a list of row objects, CSV has a header line."""
     names = list(columns) or (list(rows[0]) if rows else [])
     if how is Format.json:
-        print(json.dumps([{name: plain(row.get(name)) for name in names} for row in rows],
-                         ensure_ascii=False, indent=1))
+        print(
+            json.dumps(
+                [{name: plain(row.get(name)) for name in names} for row in rows],
+                ensure_ascii=False,
+                indent=1,
+            )
+        )
     elif how is Format.csv:
         import csv
 

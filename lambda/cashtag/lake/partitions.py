@@ -59,10 +59,7 @@ def read_range(
         column = pa.array([partition] * table.num_rows, pa.date32())
         found.append(table.add_column(0, contract.partition, column))
     if not found:
-        schema = contract.empty().add_column(
-            0, contract.partition, pa.array([], pa.date32())
-        )
-        return schema
+        return contract.empty().add_column(0, contract.partition, pa.array([], pa.date32()))
     return pa.concat_tables(found)
 
 

@@ -13,7 +13,16 @@ from typing import Any, Literal
 from cashtag.errors import CashtagError
 from cashtag.settings import Settings
 
-NEEDED = ("pyarrow", "duckdb", "sqlglot", "pandas", "pydantic", "orjson", "vaderSentiment", "plotly")
+NEEDED = (
+    "pyarrow",
+    "duckdb",
+    "sqlglot",
+    "pandas",
+    "pydantic",
+    "orjson",
+    "vaderSentiment",
+    "plotly",
+)
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "firefox")
 PROBE = ".doctor/probe"
 _MINIMUM_FREE = 1 << 30  # a year of thirty tickers takes about 60 MB; raw and stage some more
@@ -116,8 +125,12 @@ def _model(settings: Settings) -> Iterator[Finding]:
         yield Finding("model", "fail", str(error), "choose another: enrich.model")
         return
     good = bool(positive > negative)
-    yield Finding("model", "ok" if good else "fail", scorer.version,
-                  "" if good else "the model calls good news bad; its files may be damaged")
+    yield Finding(
+        "model",
+        "ok" if good else "fail",
+        scorer.version,
+        "" if good else "the model calls good news bad; its files may be damaged",
+    )
 
 
 def _resources(_: Settings) -> Iterator[Finding]:
@@ -143,5 +156,12 @@ def _browser(_: Settings) -> Iterator[Finding]:
 
 
 _PROBES: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
-    _python, _libraries, _resources, _mode, _lake, _calendar, _model, _browser,
+    _python,
+    _libraries,
+    _resources,
+    _mode,
+    _lake,
+    _calendar,
+    _model,
+    _browser,
 )

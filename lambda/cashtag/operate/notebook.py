@@ -68,9 +68,7 @@ class NotebookLake:
 
         if name not in contracts():
             raise InputError(f"no table {name!r}; there is {', '.join(sorted(contracts()))}")
-        found = read_range(
-            self._lake, contracts()[name], _day(start, "start"), _day(end, "end")
-        )
+        found = read_range(self._lake, contracts()[name], _day(start, "start"), _day(end, "end"))
         frame: pd.DataFrame = found.to_pandas(date_as_object=True)
         return frame
 

@@ -91,10 +91,7 @@ def of_run(raw: Store, dt: date, settings: Settings) -> RunCoverage:
     rows = manifest.tickers(manifests)
     answered = [row for row in rows if row.status != "refused"]
     rules = settings.scrape.coverage
-    history = [
-        _tweets(raw, dt - weeks * _WEEK)
-        for weeks in range(1, rules.median_weeks + 1)
-    ]
+    history = [_tweets(raw, dt - weeks * _WEEK) for weeks in range(1, rules.median_weeks + 1)]
     known = [tweets for tweets in history if tweets is not None]
     return RunCoverage(
         dt=dt,
@@ -124,6 +121,4 @@ def _tweets(raw: Store, dt: date) -> int | None:
 
 
 def _lines(manifests: tuple[manifest.Manifest, ...]) -> int:
-    return sum(
-        obj.lines for obj in manifest.expected(manifests) if obj.key.startswith("tweets/")
-    )
+    return sum(obj.lines for obj in manifest.expected(manifests) if obj.key.startswith("tweets/"))

@@ -57,9 +57,7 @@ class Manifest:
         whole: dict[str, Any] = {"version": VERSION, **asdict(self)}
         whole["dt"] = self.dt.isoformat()
         whole["cutoff"] = self.cutoff.isoformat()
-        return json.dumps(
-            whole, sort_keys=True, separators=(",", ":"), ensure_ascii=False
-        ).encode()
+        return json.dumps(whole, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
     def sha(self) -> str:
         """sha256 of the canonical JSON, hex."""
@@ -103,9 +101,7 @@ def parse(key: str, data: bytes) -> Manifest:
 
 def of_day(raw: Store, dt: date) -> tuple[Manifest, ...]:
     """All manifests of a run, in the order of their keys; empty before the first scrape."""
-    return tuple(
-        parse(info.key, raw.get(info.key)) for info in raw.list(layout.manifests(dt))
-    )
+    return tuple(parse(info.key, raw.get(info.key)) for info in raw.list(layout.manifests(dt)))
 
 
 def expected(manifests: Iterable[Manifest]) -> tuple[ObjectEntry, ...]:

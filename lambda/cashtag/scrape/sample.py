@@ -50,7 +50,7 @@ class SampleSource:
         """First and last run of the sample."""
         return date.fromisoformat(self._days["first"]), date.fromisoformat(self._days["last"])
 
-    def asked(self, dt: date) -> tuple[str, ...]:  # noqa: ARG002  the sample asks the same daily
+    def asked(self, dt: date) -> tuple[str, ...]:
         """The sample's tickers."""
         return tuple(sorted(self._days["tickers"]))
 
