@@ -27,13 +27,31 @@ TIERS = [
 # Only these may open sockets or talk to AWS.
 NETWORK = {"boto3", "botocore", "requests", "httpx", "urllib", "socket", "http", "aiohttp"}
 MAY_USE_NETWORK = (
-    "lake/s3.py", "warehouse/athena.py", "scrape/", "sentiment/sagemaker.py",
-    "sentiment/comprehend.py", "sentiment/bedrock.py", "trade/alpaca.py", "alerts.py",
-    "operate/", "services.py",
+    "lake/s3.py",
+    "warehouse/athena.py",
+    "scrape/",
+    "sentiment/sagemaker.py",
+    "sentiment/comprehend.py",
+    "sentiment/bedrock.py",
+    "trade/alpaca.py",
+    "alerts.py",
+    "operate/",
+    "services.py",
 )
 TOP_LEVEL = {
-    "lambda", "sagemaker", "glue", "sample_data", "cloudformation", "notebooks", "tests",
-    "pyproject.toml", "README.md", "Makefile", "LICENSE", "CHANGELOG.md", "constraints.txt",
+    "lambda",
+    "sagemaker",
+    "glue",
+    "sample_data",
+    "cloudformation",
+    "notebooks",
+    "tests",
+    "pyproject.toml",
+    "README.md",
+    "Makefile",
+    "LICENSE",
+    "CHANGELOG.md",
+    "constraints.txt",
 }
 
 
@@ -65,7 +83,9 @@ def imports(path: Path, *, top_only: bool = False) -> list[str]:
 def tracked() -> list[Path]:
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT, capture_output=True, check=False,
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
     )
     if listed.returncode:  # an unpacked archive has no git
         pytest.skip("no git checkout: the list of files is unknown")
@@ -154,12 +174,15 @@ def test_no_sql_in_python() -> None:
             id(node.body[0].value)
             for node in ast.walk(tree)
             if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
-            and node.body and isinstance(node.body[0], ast.Expr)
+            and node.body
+            and isinstance(node.body[0], ast.Expr)
         }
         for node in ast.walk(tree):
             if (
-                isinstance(node, ast.Constant) and isinstance(node.value, str)
-                and id(node) not in docs and statement.search(node.value)
+                isinstance(node, ast.Constant)
+                and isinstance(node.value, str)
+                and id(node) not in docs
+                and statement.search(node.value)
                 and not node.value.startswith("Example:")
             ):
                 wrong.append(f"{path.relative_to(PACKAGE)}:{node.lineno}")
@@ -167,10 +190,30 @@ def test_no_sql_in_python() -> None:
 
 
 def test_light_rooms_import_nothing_heavy_at_the_top() -> None:
-    heavy = {"pandas", "pyarrow", "duckdb", "sqlglot", "boto3", "numpy", "rich", "vaderSentiment",
-             "plotly", "exchange_calendars"}
-    light = {"ports", "errors", "sessions", "tickers", "settings", "resources", "steps",
-             "services", "cli", "handlers"}
+    heavy = {
+        "pandas",
+        "pyarrow",
+        "duckdb",
+        "sqlglot",
+        "boto3",
+        "numpy",
+        "rich",
+        "vaderSentiment",
+        "plotly",
+        "exchange_calendars",
+    }
+    light = {
+        "ports",
+        "errors",
+        "sessions",
+        "tickers",
+        "settings",
+        "resources",
+        "steps",
+        "services",
+        "cli",
+        "handlers",
+    }
     wrong = [
         f"{path.relative_to(PACKAGE)} imports {name}"
         for path in modules()
@@ -218,8 +261,11 @@ def readme_commands() -> list[str]:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```(?:sh|console|bash)\n(.*?)```", text, re.DOTALL)
     lines = [line.strip() for block in blocks for line in block.splitlines()]
-    return [line.removeprefix("$ ").split("  #")[0].strip() for line in lines
-            if line and not line.startswith("#")]
+    return [
+        line.removeprefix("$ ").split("  #")[0].strip()
+        for line in lines
+        if line and not line.startswith("#")
+    ]
 
 
 def test_the_readme_promises_only_commands_that_exist() -> None:
@@ -271,7 +317,8 @@ def test_every_command_has_help_with_an_example() -> None:
 
 
 @pytest.mark.parametrize(
-    "word", ["TODO", "FIXME", "XXX", "NotImplementedError"],
+    "word",
+    ["TODO", "FIXME", "XXX", "NotImplementedError"],
 )
 def test_nothing_is_left_unfinished(word: str) -> None:
     found = [str(p.relative_to(ROOT)) for p in modules() if word in p.read_text(encoding="utf-8")]

@@ -71,9 +71,7 @@ class Counting:
 
 
 def environment(folder: str) -> Env:
-    env = services.embedded(
-        load(environ={}, overrides={"lake": folder}), source_name="sample"
-    )
+    env = services.embedded(load(environ={}, overrides={"lake": folder}), source_name="sample")
     zones = {
         field.name: Counting(getattr(env.lake, field.name)) for field in dataclasses.fields(Lake)
     }

@@ -64,7 +64,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
     folder = tmp_path_factory.mktemp("whole") / "lake"
     done = subprocess.run(
         [sys.executable, str(SCRIPT), str(folder), str(FIRST), str(LAST)],
-        capture_output=True, text=True, check=True,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return folder, int(done.stdout)
 
@@ -80,7 +82,9 @@ def test_the_reference_run_is_worth_killing(whole: tuple[Path, int]) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_killed_at_every_store_call_and_run_again_the_lake_is_the_same(
-    whole: tuple[Path, int], tmp_path: Path, module: dict  # type: ignore[type-arg]
+    whole: tuple[Path, int],
+    tmp_path: Path,
+    module: dict,  # type: ignore[type-arg]
 ) -> None:
     folder, calls = whole
     expected = lake_hashes(folder)
@@ -118,7 +122,8 @@ def test_any_date_again_changes_nothing(whole: tuple[Path, int], tmp_path: Path)
     for day in (FIRST, date(2026, 3, 28), LAST, FIRST):
         subprocess.run(
             [sys.executable, str(SCRIPT), str(lake), str(day), str(day)],
-            check=True, capture_output=True,
+            check=True,
+            capture_output=True,
         )
         assert lake_hashes(lake) == lake_hashes(folder), day
 
