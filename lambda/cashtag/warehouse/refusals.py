@@ -47,21 +47,22 @@ def refuse(tree: exp.Expr, names: frozenset[str]) -> None:
     """
     for name in sorted(names & set(FUNCTIONS)):
         raise InputError(f"function {name}: {FUNCTIONS[name]}")
-    for message in found(tree):
+    for _, message in found(tree):
         raise InputError(message)
 
 
-def found(tree: exp.Expr) -> Iterator[str]:
-    """Yield a message for each refused expression of an annotated tree."""
+def found(tree: exp.Expr) -> Iterator[tuple[exp.Expr, str]]:
+    """Yield each refused expression of an annotated tree, and why."""
     for node in tree.walk():
         for kind, rule in _RULES:
             if isinstance(node, kind):
                 message = rule(node)
                 if message:
-                    yield f"{_short(node)}: {message}"
+                    yield node, f"{short(node)}: {message}"
 
 
-def _short(node: exp.Expr) -> str:
+def short(node: exp.Expr) -> str:
+    """The expression as Athena's text, cut to a line."""
     text = node.sql("athena").replace('"', "")
     return text if len(text) <= 80 else text[:79] + "…"
 
