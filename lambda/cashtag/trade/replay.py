@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from cashtag import sessions
 from cashtag.ports import Order, OrderRequest
-from cashtag.trade import books, exits, gates, sizing
+from cashtag.trade import books, exits, gates, rows, sizing
 from cashtag.trade.books import Book
-from cashtag.trade.gates import Situation, Verdict
 from cashtag.trade.intents import Decision, Intent, client_order_id
 from cashtag.trade.simulated import SimulatedBroker, reconcile
+from cashtag.trade.situation import Situation, Verdict
 
 if TYPE_CHECKING:
     from cashtag.settings import Settings
@@ -170,7 +170,7 @@ def _enter(account: Account, intent: Intent, others: float) -> None:
     )
     verdicts = gates.evaluate(situation)
     size = sizing.fitting(intent.quantity, price, gates.rooms(verdicts))
-    verdicts += (("size", size_verdict(size)),)
+    verdicts += (("size", gates.size_verdict(size)),)
     for sequence, (name, said) in enumerate(verdicts):
         _decide(account, intent, sequence, name, said)
     if any(said.verdict != "pass" for _, said in verdicts):
@@ -181,12 +181,6 @@ def _enter(account: Account, intent: Intent, others: float) -> None:
     _apply(
         account, broker.submit(request), "entry", _reference(account, intent), intent.reason, intent
     )
-
-
-def size_verdict(size: sizing.Size) -> Verdict:
-    """The last gate's word: one whole share at least."""
-    reason = f"{size.shares} shares, limited by {size.limited_by}"
-    return Verdict("pass" if size.shares >= 1 else "block", str(size.shares), "1", reason)
 
 
 def _reference(account: Account, intent: Intent) -> float:
@@ -213,8 +207,10 @@ def _apply(
                 account.book, order.symbol, quantity, price, order.fees, account.session, reason
             )
             if outcome is not None:
-                account.outcomes.append(_outcome_row(account, outcome))
-    account.trades.append(_trade_row(account, order, leg, market, reason, intent, realised))
+                account.outcomes.append(rows.outcome_row(account.book, outcome))
+    account.trades.append(
+        rows.trade_row(account.book, account.plan, order, leg, market, reason, intent, realised)
+    )
 
 
 def _r_today(account: Account, intent: Intent | None) -> float | None:
@@ -223,65 +219,6 @@ def _r_today(account: Account, intent: Intent | None) -> float | None:
         return None
     bar = account.bars.get(intent.symbol)
     return intent.r / bar.split if bar is not None and bar.split else intent.r
-
-
-def _trade_row(
-    account: Account,
-    order: Order,
-    leg: str,
-    market: float,
-    reason: str,
-    intent: Intent | None,
-    realised: float | None,
-) -> dict[str, Any]:
-    filled = order.filled_quantity > 0 and order.filled_price is not None
-    slippage = None
-    if filled and order.filled_price is not None:
-        slippage = (order.filled_price - market) * (1 if order.side == "BUY" else -1)
-    said = reason if order.reason is None else f"{reason}; {order.reason}"
-    return {
-        "trade_id": order.client_order_id,
-        "account": account.book.account,
-        "mode": account.book.mode,
-        "simulated": account.book.simulated,
-        "timestamp": _text(order.submitted_at),
-        "symbol": order.symbol,
-        "ticker": intent.ticker if intent else order.symbol,
-        "instrument": intent.instrument if intent else "STOCK",
-        "leg": leg,
-        "direction": order.side,
-        "quantity": order.quantity,
-        "filled_quantity": order.filled_quantity,
-        "price": intent.price if intent else market,
-        "filled_price": order.filled_price,
-        "filled_at": _text(order.filled_at),
-        "fees": order.fees,
-        "slippage": slippage,
-        "sentiment_change": intent.sentiment_change if intent else None,
-        "confidence": intent.confidence if intent else None,
-        "status": order.status,
-        "reason": said,
-        "realised": realised,
-        "plan": account.plan if intent else None,
-    }
-
-
-def _outcome_row(account: Account, outcome: books.Outcome) -> dict[str, Any]:
-    return {
-        "account": account.book.account,
-        "symbol": outcome.symbol,
-        "ticker": outcome.ticker,
-        "opened": outcome.opened.isoformat(),
-        "entry_price": outcome.entry_price,
-        "exit_price": outcome.exit_price,
-        "quantity": outcome.quantity,
-        "profit": outcome.profit,
-        "return_rate": outcome.return_rate,
-        "r_multiple": outcome.r_multiple,
-        "held_sessions": outcome.held_sessions,
-        "exit_reason": outcome.exit_reason,
-        "mode": account.book.mode,
-    }
 
 
 def _decide(account: Account, intent: Intent, sequence: int, gate: str, said: Verdict) -> None:
@@ -313,7 +250,3 @@ def _row_decision(
             mode=account.book.mode,
         )
     )
-
-
-def _text(moment: datetime | None) -> str | None:
-    return moment.isoformat() if moment is not None else None

@@ -12,7 +12,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from cashtag import sessions
-from cashtag.trade import books, ledger, replay, tables
+from cashtag.trade import books, ledger, replay, rows, tables
 from cashtag.trade.books import Book
 from cashtag.trade.intents import Intent
 from cashtag.trade.market import Bar, read_bars
@@ -133,7 +133,7 @@ def replayed(
         "books": {name: tables.book_body(a.book) for name, a in accounts.items()},
         "trades": [row for a in whole for row in a.trades],
         "outcomes": [row for a in whole for row in a.outcomes],
-        "positions": [row for a in whole for row in tables.position_rows(a.book)],
+        "positions": [row for a in whole for row in rows.position_rows(a.book)],
         "decisions": [d.body() for a in whole for d in a.decisions],
     }
 

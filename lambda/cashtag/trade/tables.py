@@ -82,7 +82,7 @@ def _value(name: str, value: Any) -> Any:
     return value
 
 
-# ---------------------------------------------------------------- books as JSON and as rows
+# ---------------------------------------------------------------- books as JSON
 
 
 def book_body(book: Book) -> dict[str, Any]:
@@ -108,50 +108,3 @@ def book_of(body: Mapping[str, Any]) -> Book:
     statistics = Statistics(**body["statistics"])
     rest = {**body, "holdings": holdings, "streaks": streaks, "statistics": statistics}
     return Book(**rest)
-
-
-def position_rows(book: Book) -> list[dict[str, Any]]:
-    """Return the rows of `positions` of one account after a close, CASH among them."""
-    account = {
-        "account": book.account,
-        "equity": book.equity,
-        "previous_equity": book.previous_equity,
-        "simulated": book.simulated,
-        "mode": book.mode,
-    }
-    blank = dict.fromkeys(
-        ("average_price", "mark", "opened", "stop", "target", "r", "peak", "ticker"), None
-    )
-    rows: list[dict[str, Any]] = [
-        {
-            **blank,
-            **account,
-            "symbol": "CASH",
-            "instrument": "CASH",
-            "quantity": book.cash,
-            "market_value": book.cash,
-            "unrealised": sum(h.unrealised for _, h in sorted(book.holdings.items())),
-            "realised_today": sum(v for _, v in sorted(book.realised.items())),
-        }
-    ]
-    rows += [
-        {
-            **account,
-            "symbol": symbol,
-            "ticker": h.ticker,
-            "instrument": h.instrument,
-            "quantity": h.quantity,
-            "average_price": h.average_price,
-            "mark": h.mark,
-            "market_value": h.value,
-            "unrealised": h.unrealised,
-            "realised_today": book.realised.get(symbol, 0.0),
-            "opened": h.opened.isoformat(),
-            "stop": h.stop,
-            "target": h.target,
-            "r": h.r,
-            "peak": h.peak,
-        }
-        for symbol, h in sorted(book.holdings.items())
-    ]
-    return rows
