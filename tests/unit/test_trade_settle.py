@@ -803,3 +803,14 @@ def test_a_trade_alert_names_side_and_symbol(tmp_path: Path) -> None:
     assert text == "[SIMULATED] large-100k: BUY NVDA, 19 of 19 at $100.05 (signal)\n"
     _, text = trade_alert(rows(env, "trades", THU)[0])
     assert text.endswith("(target), realised +$150.97\n")
+
+
+def test_an_order_that_found_no_price_is_announced_as_such(tmp_path: Path) -> None:
+    env = three_days(tmp_path)
+    without_tuesday = {k: v for k, v in THREE_DAYS.items() if k[0] != TUE}
+    market(tmp_path, {**without_tuesday, (TUE, "SPY"): FLAT}, (WED,))
+    run(env, TUE)
+    settled, planned = run(env, WED)
+    _, text = trade_alert(settled.trades[0])
+    assert "BUY NVDA, expired, nothing filled (signal; no bar of 2026-03-03" in text
+    assert "BUY  NVDA   expired: signal; no bar" in digest(planned, settled)[1]

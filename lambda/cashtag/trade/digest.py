@@ -40,12 +40,12 @@ def prefix(mode: str) -> str:
 
 
 def trade_alert(row: dict[str, Any]) -> tuple[str, str]:
-    """Return subject and text of one filled order, a row of `trades`."""
+    """Return subject and text of one order, a row of `trades`."""
     mark = prefix(row["mode"])
-    filled = f"{row['filled_quantity']:g} of {row['quantity']:g} at ${row['filled_price']:,.2f}"
-    text = (
-        f"{mark} {row['account']}: {row['direction']} {row['symbol']}, {filled} ({row['reason']})"
-    )
+    what = f"{row['status']}, nothing filled"
+    if row["filled_price"] is not None:
+        what = f"{row['filled_quantity']:g} of {row['quantity']:g} at ${row['filled_price']:,.2f}"
+    text = f"{mark} {row['account']}: {row['direction']} {row['symbol']}, {what} ({row['reason']})"
     if row["realised"] is not None:
         text += f", realised {_signed(row['realised'])}"
     return f"{mark} Trade Alert: {row['direction']} {row['symbol']}", text + "\n"
