@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from cashtag.sentiment.tokens import amount
@@ -41,7 +42,7 @@ def verdicts(
     if len(numbers) < 2:
         return []
     found = []
-    for a, b in zip(numbers, numbers[1:], strict=False):
+    for a, b in pairwise(numbers):
         if b - a > figures.window // 2:
             continue
         between = names[a + 1 : b]

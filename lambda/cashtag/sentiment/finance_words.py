@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from itertools import product
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from cashtag.errors import CashtagError
 from cashtag.sentiment.tokens import name, raw_tokens
@@ -26,12 +25,9 @@ END, FILLERS, ANY = "", "~", "..."
 Tree = dict[str, Any]
 
 
-class Word(NamedTuple):
-    """What one token means: its valence, its marks, and the phrase trees that it enters."""
-
-    valence: float
-    marks: str
-    trees: tuple[Tree, ...]
+# What one token means: its valence, its marks, and the phrase trees that it enters.
+Word = tuple[float, str, tuple[Tree, ...]]
+Entry = tuple[str, float, str]
 
 
 @dataclass(frozen=True)
@@ -77,30 +73,31 @@ def load(folder: Path = FOLDER) -> Lexicon:
         for word in words_of_class:
             member[word] = (*member.get(word, ()), f"<{key}>")
 
-    base = {w: v for w, v in vader.lexicon.items() if w[0].isalpha() and " " not in w}
+    base = {w: v for w, v in vader.lexicon.items() if w[0].isalpha() and len(w) > 1}
     for booster in BOOSTER_DICT:
         base.pop(booster, None)
-    everywhere: list[tuple[str, float, str]] = []
-    market: list[tuple[str, float, str]] = []
+    market, both = [], []
     for file in ("finance.tsv", "phrases.tsv"):
-        for pattern, valence, marks in _entries(file, data[file]):
-            market.append((pattern, valence, marks))
-            if "a" in marks:
-                everywhere.append((pattern, valence, marks))
-    everyday = [*everywhere, *_entries("general.tsv", data["general.tsv"])]
+        for entry in _entries(file, data[file]):
+            (both if "a" in entry[2] else market).append(entry)
+    shared, own, everyday = (
+        _grow(both),
+        _grow(market),
+        _grow(_entries("general.tsv", data["general.tsv"])),
+    )
     faces = {w: v for w, v in vader.lexicon.items() if not w[0].isalpha()}
     pictures = list(_pictures(data["emoji.tsv"]))
-    weight = float(rules["weights"]["everyday"])
     described = _described(vader.emojis, vader.lexicon, {p[0] for p in pictures})
+    weight = float(rules["weights"]["everyday"])
     digest = hashlib.sha256(version("vaderSentiment").encode())
     for file in FILES:
         digest.update(file.encode() + b"\0" + data[file] + b"\0")
     return Lexicon(
         market=_register(
-            market, base, member, weight, {**described, **{p: m for p, m, _ in pictures}}
+            (shared, own), base, weight, member, {**described, **{p: m for p, m, _ in pictures}}
         ),
         everyday=_register(
-            everyday, base, member, 1.0, {**described, **{p: e for p, _, e in pictures}}
+            (shared, everyday), base, 1.0, member, {**described, **{p: e for p, _, e in pictures}}
         ),
         strong=strong,
         weak=weak,
@@ -114,7 +111,7 @@ def _lines(data: bytes) -> list[str]:
     return [line for line in data.decode().splitlines() if line.strip() and line[0] != "#"]
 
 
-def _entries(file: str, data: bytes) -> Iterator[tuple[str, float, str]]:
+def _entries(file: str, data: bytes) -> Iterator[Entry]:
     for number, line in enumerate(data.decode().splitlines(), 1):
         if not line.strip() or line[0] in "@" or line.startswith("# "):
             continue
@@ -147,17 +144,46 @@ def _described(
     return found
 
 
-def spellings(pattern: str) -> Iterator[tuple[str, ...]]:
-    """Yield every sequence of tokens that a pattern stands for; classes and gaps stay symbols.
+def _grow(entries: Iterable[Entry]) -> tuple[list[Entry], Tree]:
+    """Return the single words among the entries, and one tree of all their phrases."""
+    single: list[Entry] = []
+    root: Tree = {}
+    for pattern, valence, marks in entries:
+        leaves = [root]
+        for item in pattern.split(" "):
+            grown = []
+            for word in item.split("|"):
+                tokens = _tokens(word)
+                if " " not in pattern and len(tokens) == 1:
+                    single.append((tokens[0], valence, marks))
+                    continue
+                for leaf in leaves:
+                    for token in tokens:
+                        leaf = leaf.setdefault(token, {})
+                    grown.append(leaf)
+            leaves = grown
+        for leaf in leaves:
+            leaf[END] = (valence, marks)
+    return single, root
 
-    >>> list(spellings("sell-off|rout ~ <est>"))
-    [('sell', 'off', '~', '<est>'), ('rout', '~', '<est>')]
+
+def spellings(pattern: str) -> set[tuple[str, ...]]:
+    """Return every sequence of tokens that a pattern stands for; classes and gaps stay symbols.
+
+    >>> sorted(spellings("sell-off|rout ~ <est>"))
+    [('rout', '~', '<est>'), ('sell', 'off', '~', '<est>')]
     """
-    choices: list[list[tuple[str, ...]]] = []
-    for item in pattern.split():
-        choices.append([_tokens(word) for word in item.split("|")])
-    for combination in product(*choices):
-        yield tuple(token for part in combination for token in part)
+    single, root = _grow([(pattern, 0.0, "")])
+    found = {(token,) for token, *_ in single}
+    todo: list[tuple[tuple[str, ...], Tree]] = [((), root)]
+    while todo:
+        path, tree = todo.pop()
+        for token, below in tree.items():
+            if token == END:
+                found.add(path)
+            else:
+                todo.append(((*path, token), below))
+    return found
 
 
 def _tokens(word: str) -> tuple[str, ...]:
@@ -170,42 +196,35 @@ def _tokens(word: str) -> tuple[str, ...]:
 
 
 def _register(
-    entries: Iterable[tuple[str, float, str]],
+    layers: Sequence[tuple[list[Entry], Tree]],
     base: Mapping[str, float],
-    member: Mapping[str, tuple[str, ...]],
     weight: float,
+    member: Mapping[str, tuple[str, ...]],
     pictures: Mapping[str, float],
 ) -> Register:
-    single: dict[str, tuple[float, str]] = {w: (v * weight, "v") for w, v in base.items()}
+    """Lay VADER's words, the emoji, the single words and the phrase trees over each other."""
+    words: dict[str, Word] = {w: (v * weight, "v", ()) for w, v in base.items()}
     for picture, valence in pictures.items():
-        single[picture] = (valence, "e")
-    root: Tree = {}
-    for pattern, valence, marks in entries:
-        for tokens in spellings(pattern) if " " in pattern or "|" in pattern else [_tokens(pattern)]:
-            if len(tokens) == 1:
-                word = tokens[0]
-                if "x" in marks:
-                    if word in base:
-                        single[word] = (base[word] * valence, "v")
-                else:
-                    single[word] = (valence, marks)
-                continue
-            tree = root
-            for token in tokens:
-                tree = tree.setdefault(token, {})
-            tree[END] = (valence, marks)
-    starts: dict[str, list[Tree]] = {}
-    for token, tree in root.items():
-        if token[0] == "<":
-            for word, keys in member.items():
-                if token in keys:
-                    starts.setdefault(word, []).append(tree)
-        else:
-            starts.setdefault(token, []).append(tree)
-    words = {}
-    for word in single.keys() | starts.keys():
-        valence, marks = single.get(word, (0.0, ""))
-        trees = tuple(starts.get(word, ()))
-        if valence or trees or marks:
-            words[word] = Word(valence, marks, trees)
+        words[picture] = (valence, "e", ())
+    for single, _ in layers:
+        for word, valence, marks in single:
+            if "x" in marks:
+                if word in base:
+                    words[word] = (base[word] * valence, "v", ())
+            elif valence or marks:
+                words[word] = (valence, marks, ())
+            else:
+                words.pop(word, None)
+    starts: dict[str, tuple[Tree, ...]] = {}
+    for _, root in layers:
+        for token, tree in root.items():
+            if token[0] != "<":
+                starts[token] = (*starts.get(token, ()), tree)
+        for word, keys in member.items():
+            for key in keys:
+                if key in root:
+                    starts[word] = (*starts.get(word, ()), root[key])
+    for word, trees in starts.items():
+        valence, marks, _ = words.get(word, (0.0, "", ()))
+        words[word] = (valence, marks, trees)
     return Register(words, member)

@@ -1,6 +1,6 @@
 """Words of a post as the lexicon model sees them: what is dropped, split and given a common name.
 
-Addresses and @mentions are removed. A cashtag becomes `$`, so that $LOW, $FAST or $HOPE is never
+Addresses and @mentions are dropped. A cashtag becomes `$`, so that $LOW, $FAST or $HOPE is never
 read as a word. Numbers become what they say to a reader of prices: `#` plain, `#$` money, `#%` a
 percentage, `#+%` and `#-%` one with a sign. Hyphens split ("sell-off" is "sell off"), dots in
 "U.S." vanish, three or more equal letters shrink to one or two ("sooooo good").
@@ -11,31 +11,33 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container
+from functools import lru_cache
 
 CASHTAG = "$"
 NUMBER, MONEY, PERCENT, GAIN, LOSS = "#", "#$", "#%", "#+%", "#-%"
 
-_ADDRESS = re.compile(r"(?:https?://|www\.|pic\.twitter\.com/|t\.co/)\S*|(?<![\w.])@\w+", re.I)
+DROPPED = ""
+
 _TOKEN = re.compile(
-    r"[A-Za-z][A-Za-z0-9]*(?:['’&][A-Za-z]+)*"  # word, don't, s&p, q3
+    r"(?:[Hh][Tt][Tt][Pp][Ss]?://|[Ww][Ww][Ww]\.|pic\.twitter)\S*|@\w+"  # addresses and mentions
+    r"|(?:[A-Za-z]\.){2,}"  # U.S.
+    r"|[A-Za-z][A-Za-z0-9]*(?:['’&][A-Za-z]+)*"  # word, don't, s&p, q3
     r"|\$[A-Za-z][\w.]*"  # cashtag
     r"|(?:(?<![\w.])[+\-−–]\s?)?[$€£]?\.?\d[\d,]*(?:\.\d+)?(?:%|\s%|[A-Za-z]+)?"  # number
     r"|[:;=][-'^o]?[)(\]\[DPp/\\|*3]+(?!\w)|<3+|</3"  # emoticons
     r"|[.!?;|]+|:(?=\s)|&(?=\s)"  # what ends or joins clauses
     r"|[\u2190-\u21ff\u2300-\u23ff\u25a0-\u27bf\u2b00-\u2bff\U0001f300-\U0001f3fa\U0001f400-\U0001faff]"
 )
-_DOTTED = re.compile(r"\b(?:[A-Za-z]\.){2,}")
+_ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")  # left in texts by some exports
 _HASHTAG_SEAM = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _HASHTAG = re.compile(r"#([A-Za-z]\w*)")
 _STRETCHED = re.compile(r"([a-z])\1\1+")
 
 
 def plain(text: str) -> str:
-    """Return `text` without addresses and mentions, its hashtags spelled as words."""
-    if "@" in text or "/" in text or "." in text:
-        text = _ADDRESS.sub(" ", text)
-        if "." in text:
-            text = _DOTTED.sub(lambda m: m[0].replace(".", "") + " ", text)
+    """Return `text` with its hashtags spelled as words ("#BuyTheDip" is "Buy The Dip")."""
+    if "\\u" in text:
+        text = _ESCAPED.sub(lambda m: chr(int(m[1], 16)), text)
     if "#" in text:
         text = _HASHTAG.sub(lambda m: _HASHTAG_SEAM.sub(" ", m[1]), text)
     return text
@@ -47,15 +49,27 @@ def raw_tokens(text: str) -> list[str]:
     return found
 
 
+@lru_cache(maxsize=1 << 16)
 def name(token: str) -> str:
-    """Return the token's common name: lower case for words, a class for cashtags and numbers."""
+    """Return the token's common name: lower case for words, a class for cashtags and numbers.
+
+    Addresses and mentions have the name DROPPED.
+    """
     first = token[0]
     if first.isalpha():
-        lower = token.lower()
-        return lower.replace("’", "'") if "’" in lower else lower
+        lower = token.lower().replace("’", "'")
+        if "." in lower:
+            return DROPPED if lower.startswith(("www.", "pic.", "http")) else lower.replace(".", "")
+        return DROPPED if "://" in lower else lower
+    if first == "@":
+        return DROPPED
     if first == "$" and token[1].isalpha():
         return CASHTAG
-    if first in "+-−–$€£" or first.isdigit() or (first == "." and len(token) > 1 and token[1].isdigit()):
+    if (
+        first in "+-−–$€£"
+        or first.isdigit()
+        or (first == "." and len(token) > 1 and token[1].isdigit())
+    ):
         if token[-1] == "%":
             return GAIN if first == "+" else LOSS if first in "-−–" else PERCENT
         return MONEY if "$" in token or "€" in token or "£" in token else NUMBER
