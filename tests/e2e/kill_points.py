@@ -16,7 +16,8 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
-from cashtag import services, steps
+from cashtag import services
+from cashtag.operate import days
 from cashtag.ports import Day, Env, Fetched, Lake, Store
 from cashtag.settings import load
 
@@ -81,7 +82,7 @@ def environment(folder: str) -> Env:
 def run(folder: str, first: date, last: date) -> int:
     """Run the days; return how many Store calls that took."""
     Counting.calls = 0
-    for _ in steps.days(environment(folder), first, last):
+    for _ in days.days(environment(folder), first, last):
         pass
     return Counting.calls
 

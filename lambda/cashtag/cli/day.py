@@ -142,13 +142,13 @@ def _span(env: Env, dt: date | None, first: date | None, last: date | None) -> t
 def _days(env: Env, start: date, end: date, form: Format, *, page: bool, rebuild: bool) -> None:
     import time
 
-    from cashtag import steps
     from cashtag.cli import output
     from cashtag.cli.progress import progress
+    from cashtag.operate import days
 
     began = time.perf_counter()
     with progress("rebuilding" if rebuild else "running") as tick:
-        results = list(steps.days(env, start, end, rebuild=rebuild, progress=tick))
+        results = list(days.days(env, start, end, rebuild=rebuild, progress=tick))
     where = None
     if page:
         from cashtag.report import build
@@ -156,7 +156,7 @@ def _days(env: Env, start: date, end: date, form: Format, *, page: bool, rebuild
         with progress("dashboard"):
             where = build.build(env, None, None)
     rows = [result.row() for result in results if result.is_session or form is not Format.table]
-    output.show(rows, form, columns=list(steps.DayResult.COLUMNS))
+    output.show(rows, form, columns=list(days.DayResult.COLUMNS))
     if form is not Format.table:
         return
     tweets = sum(result.tweets for result in results)

@@ -1,0 +1,145 @@
+"""A laptop's days: scrape, enrich each object, signals, plan, one day after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from cashtag import steps
+from cashtag.lake import layout
+from cashtag.ports import Env
+from cashtag.scrape import manifest
+
+if TYPE_CHECKING:
+    from cashtag.trade.plan import Plan
+    from cashtag.trade.settle import Settled
+
+
+@dataclass(frozen=True)
+class DayResult:
+    """What one run led to; `row()` is the line that `cashtag run` prints."""
+
+    COLUMNS: ClassVar[tuple[str, ...]] = (
+        "dt", "session", "tweets", "rows", "tickers", "coverage", "partial",
+        "signals", "orders", "fills", "equity",
+    )  # fmt: skip
+
+    dt: date
+    session: date
+    tweets: int
+    rows: int
+    answered: int
+    asked: int
+    coverage: float
+    partial: bool
+    directions: dict[str, str]
+    orders: int
+    fills: int
+    equity: float | None
+    refused: bool
+    digest: str | None = None
+
+    @property
+    def is_session(self) -> bool:
+        """Whether the run's date is itself a session."""
+        return self.dt == self.session
+
+    def row(self) -> dict[str, Any]:
+        """The run as a row to print."""
+        return {
+            "dt": self.dt,
+            "session": self.session,
+            "tweets": self.tweets,
+            "rows": self.rows,
+            "tickers": f"{self.answered}/{self.asked}",
+            "coverage": round(self.coverage, 3),
+            "partial": self.partial,
+            "signals": " ".join(
+                f"{'+' if way == 'BUY' else '-'}{ticker}"
+                for ticker, way in sorted(self.directions.items())
+            ),
+            "orders": self.orders,
+            "fills": self.fills,
+            "equity": None if self.equity is None else round(self.equity, 2),
+        }
+
+
+def days(
+    env: Env,
+    first: date,
+    last: date,
+    *,
+    rebuild: bool = False,
+    progress: Callable[[int, int, str], None] = lambda _done, _of, _what: None,
+) -> Iterator[DayResult]:
+    """Run every day from `first` to `last`; `rebuild` takes raw as it is and fetches nothing."""
+    total = (last - first).days + 1
+    for n in range(total):
+        dt = first + timedelta(days=n)
+        progress(n, total, str(dt))
+        if rebuild and not any(True for _ in env.lake.raw.list(layout.manifests(dt))):
+            continue
+        yield day(env, dt, rebuild=rebuild)
+    progress(total, total, "")
+
+
+def day(env: Env, dt: date, *, rebuild: bool = False) -> DayResult:
+    """One laptop day: scrape, enrich each object, signals, and on a session its plan."""
+    if not rebuild:
+        steps.scrape(env, dt)
+    manifests = manifest.of_day(env.lake.raw, dt)
+    rows = tweets = 0
+    for obj in manifest.expected(manifests):
+        enriched = steps.enrich(env, obj.key)
+        if enriched is not None and obj.key.startswith("tweets/"):
+            rows += enriched.counts.get("rows", 0)
+            tweets += obj.lines
+    steps.complete(env, dt)
+    done = steps.signals(env, dt)
+    planned = steps.plan(env, done.session) if dt == done.session else None
+    answers = manifest.tickers(manifests)
+    return DayResult(
+        dt=dt,
+        session=done.session,
+        tweets=tweets,
+        rows=rows,
+        answered=sum(row.status != "refused" for row in answers),
+        asked=len(answers),
+        coverage=done.coverage.share,
+        partial=done.coverage.partial,
+        directions=done.directions,
+        orders=len(planned.intents) if planned else 0,
+        fills=sum(row["filled_quantity"] > 0 for row in done.settled.trades) if done.settled else 0,
+        equity=_equity(done.settled),
+        refused=bool(answers) and all(row.status == "refused" for row in answers),
+        digest=_digest(env, planned, done),
+    )
+
+
+def _equity(settled: Settled | None) -> float | None:
+    if settled is None or not settled.accounts:
+        return None
+    return float(sum(row["equity"] for row in settled.accounts))
+
+
+def _digest(env: Env, planned: Plan | None, done: steps.Signalled) -> str | None:
+    """Announce fills at once and the plan as one digest; return the digest as text."""
+    if planned is None:
+        return None
+    from cashtag import alerts
+    from cashtag.trade import digest
+
+    settings = env.settings
+    out = alerts.Alerts(env.notifiers, digest.prefix(settings.trade.mode), settings.alerts.per_hour)
+    if settings.alerts.trades and done.settled is not None and done.settled.new:
+        for trade in done.settled.trades:
+            out.alert(*digest.trade_alert(trade))
+    subject, text = digest.digest(planned, done.settled)
+    if done.warnings:
+        text += "\n\nChecks that warn:\n" + "\n".join(f"  {line}" for line in done.warnings)
+    for reason in done.coverage.reasons:
+        text += f"\n  partial: {reason}"
+    out.digest(subject, text)
+    return f"{subject}\n\n{text}"
