@@ -302,6 +302,27 @@ def test_entries_share_the_rooms_in_the_order_of_their_confidence(tmp_path: Path
     assert [r.gate for r in blocking] == ["max_positions", "max_portfolio", "size"]
 
 
+def test_accounts_share_what_the_environment_allows(tmp_path: Path) -> None:
+    three_days(tmp_path)
+    second = {"equity": 50_000.0, "strategy": "swing", "kind": "STOCK", "simulated": True}
+    env = environment(tmp_path, accounts__second=second, trade__accounts=["second", "large-100k"])
+    names = ["NVDA", "TSLA", "ZZZ"]
+    market(tmp_path, {(d, n): FLAT for n in names for d in (MON, TUE)}, (TUE, WED))
+    publish(tmp_path, TUE, *(signal(n) for n in names))
+    _, planned = run(env, TUE)
+    # 3 x 2000 for the first account leave 4000 of 10000 for the second: two of its three
+    assert [(i.account, i.symbol) for i in planned.intents] == [
+        ("large-100k", "NVDA"), ("large-100k", "TSLA"), ("large-100k", "ZZZ"),
+        ("second", "NVDA"), ("second", "TSLA"),
+    ]  # fmt: skip
+    run(env, WED)
+    # at the open 100.05 buys 19 of 20: 3 x 1900.95, marked at 100, and 19 + 19 more fit
+    bought = {(t["account"], t["symbol"]): t["filled_quantity"] for t in rows(env, "trades", TUE)}
+    assert bought == {(i.account, i.symbol): 19 for i in planned.intents}
+    accounts = {r["account"] for r in rows(env, "positions", TUE)}
+    assert accounts == {"large-100k", "second"}
+
+
 def test_a_split_on_a_held_position(tmp_path: Path) -> None:
     bars = {**THREE_DAYS, (WED, "NVDA"): (25.25, 26.0, 24.25, 25.75)}
     env = three_days(tmp_path)
