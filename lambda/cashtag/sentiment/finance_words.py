@@ -20,6 +20,7 @@ from cashtag.sentiment.tokens import name, raw_tokens
 FOLDER = Path(__file__).with_name("words")
 FILES = ("finance.tsv", "phrases.tsv", "general.tsv", "emoji.tsv", "rules.toml")
 END, FILLERS, ANY = "", "~", "..."
+GAPS = (FILLERS, ANY)
 
 # A phrase tree: token -> subtree; END -> (valence, marks); FILLERS and ANY -> the tree after a gap.
 Tree = dict[str, Any]
@@ -32,7 +33,7 @@ Entry = tuple[str, float, str]
 
 @dataclass(frozen=True)
 class Register:
-    """The words of one register and, for each, the classes it belongs to inside phrases."""
+    """The words of one register; `classes` gives a word's names in phrases, itself the first."""
 
     words: Mapping[str, Word]
     classes: Mapping[str, tuple[str, ...]]
@@ -71,12 +72,13 @@ def load(folder: Path = FOLDER) -> Lexicon:
     member: dict[str, tuple[str, ...]] = {}
     for key, words_of_class in classes.items():
         for word in words_of_class:
-            member[word] = (*member.get(word, ()), f"<{key}>")
+            member[word] = (*member.get(word, (word,)), f"<{key}>")
 
     base = {w: v for w, v in vader.lexicon.items() if w[0].isalpha() and len(w) > 1}
     for booster in BOOSTER_DICT:
         base.pop(booster, None)
-    market, both = [], []
+    market: list[Entry] = []
+    both: list[Entry] = []
     for file in ("finance.tsv", "phrases.tsv"):
         for entry in _entries(file, data[file]):
             (both if "a" in entry[2] else market).append(entry)
@@ -174,7 +176,7 @@ def spellings(pattern: str) -> set[tuple[str, ...]]:
     [('rout', '~', '<est>'), ('sell', 'off', '~', '<est>')]
     """
     single, root = _grow([(pattern, 0.0, "")])
-    found = {(token,) for token, *_ in single}
+    found: set[tuple[str, ...]] = {(token,) for token, *_ in single}
     todo: list[tuple[tuple[str, ...], Tree]] = [((), root)]
     while todo:
         path, tree = todo.pop()
@@ -187,7 +189,7 @@ def spellings(pattern: str) -> set[tuple[str, ...]]:
 
 
 def _tokens(word: str) -> tuple[str, ...]:
-    if word.isalpha() or word in (FILLERS, ANY) or word[:1] == "<":
+    if word.isalpha() or word in GAPS or word[:1] == "<":
         return (word,)
     if word[0] in "#$":
         parts = word.split("-") if word[1:2] == "-" and word[-1] != "%" else [word]
@@ -221,7 +223,7 @@ def _register(
             if token[0] != "<":
                 starts[token] = (*starts.get(token, ()), tree)
         for word, keys in member.items():
-            for key in keys:
+            for key in keys[1:]:
                 if key in root:
                     starts[word] = (*starts.get(word, ()), root[key])
     for word, trees in starts.items():

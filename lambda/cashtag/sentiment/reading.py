@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from cashtag.sentiment import tokens
 from cashtag.sentiment.figures import Figures, verdicts
-from cashtag.sentiment.finance_words import ANY, END, FILLERS, Lexicon, Register, Tree
+from cashtag.sentiment.finance_words import END, FILLERS, GAPS, Lexicon, Register, Tree
 
 
 class Hit(NamedTuple):
@@ -102,9 +102,11 @@ class Reader:
         """Return the words that may come next, gaps skipped, in some phrase that `word` starts."""
         keys: set[str] = set()
         for tree in post.register.words[word][2]:
-            keys |= tree.keys() | tree.get(FILLERS, {}).keys() | tree.get(ANY, {}).keys()
-        for other, classes in post.register.classes.items():
-            if not keys.isdisjoint(classes):
+            keys |= tree.keys()
+            for gap in GAPS:
+                keys |= tree.get(gap, {}).keys()
+        for other, names in post.register.classes.items():
+            if not keys.isdisjoint(names):
                 keys.add(other)
         self._seconds[post.market][word] = found = frozenset(keys)
         return found
@@ -124,26 +126,19 @@ class Reader:
                 best = (words, -skipped, i, *end)
             if i == n:
                 continue
-            word = names[i]
-            step = tree.get(word)
-            if step is not None:
-                todo.append((step, i + 1, words + 1, skipped))
-            for key in classes.get(word, ()):
-                step = tree.get(key)
-                if step is not None:
-                    todo.append((step, i + 1, words + 1, skipped))
-            for symbol in (FILLERS, ANY):
-                after = tree.get(symbol)
-                if after is None:
+            for key in classes.get(names[i]) or (names[i],):
+                if key in tree:
+                    todo.append((tree[key], i + 1, words + 1, skipped))
+            for symbol in GAPS:
+                if symbol not in tree:
                     continue
+                after = tree[symbol]
                 for j in range(i, min(n, i + gap + 1)):
-                    for key in (names[j], *classes.get(names[j], ())):
-                        step = after.get(key)
-                        if step is not None:
-                            todo.append((step, j + 1, words + 1, skipped + j - i))
-                    if names[j] in self._breaks or (
-                        symbol is FILLERS and names[j] not in self._fillers
-                    ):
+                    word = names[j]
+                    for key in classes.get(word) or (word,):
+                        if key in after:
+                            todo.append((after[key], j + 1, words + 1, skipped + j - i))
+                    if word in self._breaks or (symbol is FILLERS and word not in self._fillers):
                         break
         return best[2:] if best else None
 
