@@ -1,4 +1,4 @@
--- fail: what daily_sentiment counts and averages lies where it can lie. One row per (ticker) that does not.
+-- fail: what daily_sentiment holds can be so, and a change exists exactly where both sides pass. One row per (ticker) that cannot.
 -- Reads daily_sentiment of :session.
 WITH judged AS (
   SELECT
@@ -20,6 +20,14 @@ WITH judged AS (
       WHEN variance < 0e0 OR se < 0e0 THEN 'negative variance'
       WHEN coverage < 0e0 OR coverage > 1e0 THEN 'coverage'
       WHEN previous_session >= CAST(:session AS date) THEN 'previous session is not before'
+      -- Unknown is null, never 0.
+      WHEN
+        (polarity_change IS NOT NULL)
+        <> COALESCE(n_effective >= :min_tweets AND previous_n_effective >= :min_tweets, false)
+        THEN 'a change without enough tweets on both sides, or none with them'
+      WHEN polarity_change IS NULL AND change_se IS NOT NULL THEN 'an error of no change'
+      WHEN abs(polarity - previous_polarity - polarity_change) > 1e-6
+        THEN 'a change that is not the difference'
     END AS problem
   FROM daily_sentiment
   WHERE session = :session

@@ -1,4 +1,4 @@
--- fail: whoever has sentiment or features has signals and a rank, and nobody else. One row per (ticker) that breaks this.
+-- fail: whoever has sentiment or features has two signals and a rank, and nobody else. One row per (ticker) that breaks this.
 -- Reads daily_sentiment, daily_features, daily_signals and ranking of :session.
 WITH known AS (
   SELECT ticker
@@ -11,9 +11,12 @@ WITH known AS (
 ),
 
 signalled AS (
-  SELECT DISTINCT ticker
+  SELECT
+    ticker,
+    count(DISTINCT kind) AS n_kinds
   FROM daily_signals
   WHERE session = :session
+  GROUP BY ticker
 ),
 
 ranked AS (
@@ -25,9 +28,9 @@ ranked AS (
 SELECT
   CAST(COALESCE(known.ticker, signalled.ticker, ranked.ticker) AS varchar) AS ticker,
   CAST(known.ticker IS NOT NULL AS boolean) AS is_known,
-  CAST(signalled.ticker IS NOT NULL AS boolean) AS has_signals,
+  CAST(COALESCE(signalled.n_kinds, 0) AS bigint) AS n_signals,
   CAST(ranked.ticker IS NOT NULL AS boolean) AS has_rank
 FROM known
 FULL OUTER JOIN signalled ON signalled.ticker = known.ticker
 FULL OUTER JOIN ranked ON ranked.ticker = COALESCE(known.ticker, signalled.ticker)
-WHERE known.ticker IS NULL OR signalled.ticker IS NULL OR ranked.ticker IS NULL
+WHERE known.ticker IS NULL OR ranked.ticker IS NULL OR COALESCE(signalled.n_kinds, 0) <> 2

@@ -1,6 +1,7 @@
 """The checks of `glue/checks`: SELECTs whose every row is an offence.
 
 A check whose first line says `fail:` stops publication; one that says `warn:` tells the digest.
+Keys, types and nulls need no check: rows that break their contract never become a table.
 """
 
 from __future__ import annotations
