@@ -286,3 +286,16 @@ def test_a_small_account_invests_its_equity_a_large_one_the_environments_limit()
     small = replace(CLEAR, account=Account("a", 900, 900, 900, 900))
     assert small.investable == 900
     assert ask("allocation", small).room == 180
+
+
+def test_limits_of_purchases_do_not_speak_of_sales() -> None:
+    """A sale without a position is blocked for that reason, not because the desk is full."""
+    full = replace(
+        CLEAR,
+        direction="SELL",
+        exposure=10_000.0,
+        positions={**held("AAPL", 4_000), **held("B", 1), **held("C", 1), **held("D", 1)},
+        pending=(planned("E"),),
+        account=Account("a", 0.0, 20_000.0, 20_000.0, 0.0),
+    )
+    assert [n for n, v in gates.evaluate(full) if v.verdict != "pass"] == ["position"]

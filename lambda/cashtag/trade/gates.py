@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from cashtag.settings import Settings
 
 UNKNOWN_SECTOR = "unknown"
+_PURCHASES = "limits purchases only"
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +170,8 @@ def _duplicate(s: Situation) -> Verdict:
 def _max_positions(s: Situation) -> Verdict:
     held = {p for p, x in s.positions.items() if x.quantity > 0} | {i.symbol for i in s.pending}
     n, limit = len(held), s.settings.trade.entry.max_positions
+    if s.direction != "BUY":
+        return _say(True, n, limit, _PURCHASES)
     return _say(n < limit, n, limit, f"{n} positions held or planned of at most {limit}")
 
 
@@ -252,6 +255,8 @@ def _pause_after_losses(s: Situation) -> Verdict:
 
 
 def _room(s: Situation, used: float, limit: float, what: str) -> Verdict:
+    if s.direction != "BUY":
+        return _say(True, f"{used:.2f}", f"{limit:.2f}", _PURCHASES)
     if s.price is None:
         raise TradeError(f"{s.ticker}: the price of a share is unknown")
     room = limit - used
