@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -147,7 +148,7 @@ def thresholds(
 
     env = services.embedded(settings(lake, profile))
     start, end = questions.sessions_of(env.lake, day(first, "--from"), day(last, "--to"))
-    output.show(counted.review(env, start, end), form)
+    output.show([asdict(rate) for rate in counted.review(env, start, end)], form)
 
 
 @review.command("lookahead", epilog="Example: cashtag review lookahead --from 2014-06-02")
@@ -166,7 +167,7 @@ def lookahead(
 
     env = services.embedded(settings(lake, profile))
     start, end = questions.sessions_of(env.lake, day(first, "--from"), day(last, "--to"))
-    output.show(figures.rows(env, start, end), form)
+    output.show([asdict(figure) for figure in figures.figures(env, start, end)], form)
     if form is Format.table:
         print(
             "A correct pipeline describes the past and does not know the future. Over about a\n"

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import date
 
+import numpy as np
 import orjson
-import pyarrow as pa
 
 from cashtag.enrich import compact as compacting
 from cashtag.enrich import news as news_items
@@ -36,21 +36,25 @@ def stage(
     raw_key = str(key)
     data = lake.raw.get(raw_key)
 
-    def score(parsed):  # type: ignore[no-untyped-def]
+    def score(parsed: posts.Parsed | news_items.Parsed) -> np.ndarray:
         return recorded.answers(
-            lake.enriched, layout.scores(scorer.version, raw_key), scorer,
-            parsed.texts, parsed.input_hashes, batch_size=settings.enrich.batch_size,
+            lake.enriched,
+            layout.scores(scorer.version, raw_key),
+            scorer,
+            parsed.texts,
+            [text_hash or "" for text_hash in parsed.input_hashes],
+            batch_size=settings.enrich.batch_size,
         )
 
+    found: posts.Enriched | news_items.Enriched
     if key.kind == "tweets":
         found = posts.enrich_object(settings, key, data, score, scorer.name, scorer.version)
-        name = "tweets"
     else:
         found = news_items.enrich_object(
             settings, key, data, universe(), score, scorer.name, scorer.version
         )
-        name = "news"
-    lake.enriched.put(layout.stage(build, raw_key), parquet.write(contract(name), found.table))
+    packed = parquet.write_stage(contract(key.kind), found.table)
+    lake.enriched.put(layout.stage(build, raw_key), packed)
     _quarantine(lake, build, raw_key, found.rejected)
     return dict(found.counts)
 
@@ -68,24 +72,23 @@ def _quarantine(lake: Lake, build: str, raw_key: str, rejected: Sequence[Rejecte
     lake.enriched.put(layout.rejected(build, raw_key), packed)
 
 
-def compact(
-    settings: Settings, lake: Lake, build: str, dt: date, expected: Sequence[str]
-) -> None:
+def compact(settings: Settings, lake: Lake, build: str, dt: date, expected: Sequence[str]) -> None:
     """Make the day's tables `tweets`, `news` and `prices` from what is staged.
 
     Objects that were expected and are not staged are left out: the caller marks such a day.
     """
+    parsed = compacting.natural_order(
+        key for raw_key in expected if (key := layout.parse_raw(raw_key)) is not None
+    )
     for name in ("tweets", "news"):
         staged = [
-            parquet.read(contract(name), lake.enriched.get(key))
-            for raw_key in expected
-            if raw_key.startswith(f"{name}/")
-            and lake.enriched.exists(key := layout.stage(build, raw_key))
+            parquet.read(contract(name), lake.enriched.get(stage_key))
+            for key in parsed
+            if key.kind == name and lake.enriched.exists(stage_key := layout.stage(build, str(key)))
         ]
         table = compacting.compact(contract(name), staged)
         lake.enriched.put(layout.enriched(name, dt), parquet.write(contract(name), table))
-    bars: dict[str, bytes] = {
-        key: lake.raw.get(key) for key in expected if key.startswith(("bars/", "prices/"))
-    }
+    bars = {key: lake.raw.get(key) for key in expected if key.startswith(("bars/", "prices/"))}
+    prices = contract("prices")
     table = price_bars.prices_for(dt, bars, settings)
-    lake.enriched.put(layout.enriched("prices", dt), parquet.write(contract("prices"), table))
+    lake.enriched.put(layout.enriched("prices", dt), parquet.write(prices, table))
