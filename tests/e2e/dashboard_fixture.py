@@ -61,7 +61,7 @@ HOSTILE = (
     "\u202egnp.exe \u2066reversed\u2069 $NVDA to the moon",
     "W" * 10_000,
     "=cmd|' /C calc'!A0",
-    "<!-- <script> -->  line\u2028separator \u2029 and \ud83d\ude80 rocket",
+    "<!-- <script> -->  line\u2028separator \u2029 and 🚀 rocket",
 )
 _WORDS = {
     1: (
@@ -346,27 +346,27 @@ class _Market:
                     f"Polarity {level:+.2f}, a change of {change:+.2f} against a threshold of 0.15.",
                     f"The change is {abs(change) / 0.09:.1f} standard errors; 1.96 are needed.",
                 ]
-            for kind in ("STOCK", "OPTION"):
-                signals.append(
-                    {
-                        "ticker": t,
-                        "kind": kind,
-                        "as_of": datetime.combine(day, datetime.min.time()) + timedelta(hours=12),
-                        "direction": way if kind == "STOCK" else "HOLD",
-                        "instrument": "STOCK" if fires and kind == "STOCK" else "NONE",
-                        "confidence": min(1.0, 0.5 + abs(change)) if change is not None else None,
-                        "reasons": json.dumps(why),
-                        "sentiment_signal": way,
-                        "trend_signal": "HOLD",
-                        "polarity": level,
-                        "polarity_change": change,
-                        "change_threshold": 0.15,
-                        "partial": bool(cell and cell["partial"]),
-                        "tweet_ids": cell["top_tweet_ids"] if cell else "[]",
-                        "config_hash": "cafecafecafe",
-                        "run_id": "0123456789ab",
-                    }
-                )
+            signals.extend(
+                {
+                    "ticker": t,
+                    "kind": kind,
+                    "as_of": datetime.combine(day, datetime.min.time()) + timedelta(hours=12),
+                    "direction": way if kind == "STOCK" else "HOLD",
+                    "instrument": "STOCK" if fires and kind == "STOCK" else "NONE",
+                    "confidence": min(1.0, 0.5 + abs(change)) if change is not None else None,
+                    "reasons": json.dumps(why),
+                    "sentiment_signal": way,
+                    "trend_signal": "HOLD",
+                    "polarity": level,
+                    "polarity_change": change,
+                    "change_threshold": 0.15,
+                    "partial": bool(cell and cell["partial"]),
+                    "tweet_ids": cell["top_tweet_ids"] if cell else "[]",
+                    "config_hash": "cafecafecafe",
+                    "run_id": "0123456789ab",
+                }
+                for kind in ("STOCK", "OPTION")
+            )
         tell = [t for t in self.tickers if self.dice.random() < 0.1]
         return {
             "daily_sentiment": list(cells.values()),

@@ -54,7 +54,7 @@
         : ["no previous session"], { cls: tone(now.mood), values: days.map((d) => d.mood), zero: true }),
       card("Tweets scored", count(now.tweets), `${count(now.tickers)} ticker${now.tickers === 1 ? "" : "s"}`,
         { values: days.map((d) => d.tweets) }),
-      card("Breadth", `${now.positive} / ${now.tickers}`, "tickers with positive sentiment",
+      card("Breadth", `${now.positive} / ${now.tickers}`, "tickers are positive",
         { values: days.map((d) => (d.tickers ? d.positive / d.tickers : null)) }),
       card("Biggest move", now.move ? now.move.ticker : cashtag.NONE, now.move
         ? [el("span", { cls: tone(now.move.change) }, signed(now.move.change)), " in one session"]

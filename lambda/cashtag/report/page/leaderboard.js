@@ -56,6 +56,7 @@
     const found = rows();
     const full = cashtag.domain(found.map((row) => row.polarity));
     shown = columns(full);
+    byId("board").style.setProperty("--need", Math.min(found.length, 12));
     byId("board-hint").textContent = day(facts.sessions[view.session]);
     cashtag.table(byId("board"), shown, {
       label: "Leaderboard", rows: found, state, sort: ["polarity", -1],

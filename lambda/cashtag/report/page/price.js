@@ -58,8 +58,9 @@
     const polarity = span.map((s) => facts.polarity(t, s));
     const n = span.map((s) => facts.get("n", t, s));
     const traces = [];
-    if (bars) {
-      const found = course(span);
+    const found = bars ? course(span) : null;
+    const priced = Boolean(found?.close.some(known));
+    if (priced) {
       traces.push(
         line("SMA-20", x, found.sma20, ink("sma20"), 1.8, { line: { color: ink("sma20"), width: 1.8, dash: "dot" } }),
         line("SMA-5", x, found.sma5, ink("sma5"), 1.6), line("Close", x, found.close, ink("text"), 2.2),
@@ -80,13 +81,13 @@
     return {
       traces,
       layout: {
-        margin: { l: narrow ? 40 : 52, r: 10, t: narrow ? 58 : 30, b: 28 }, hovermode: "x unified", showlegend: Boolean(bars), bargap: span.length > 90 ? 0.05 : 0.25,
+        margin: { l: narrow ? 40 : 52, r: 10, t: narrow ? 58 : 30, b: 28 }, hovermode: "x unified", showlegend: priced, bargap: span.length > 90 ? 0.05 : 0.25,
         legend: { orientation: "h", x: narrow ? 0 : 1, xanchor: narrow ? "left" : "right", y: 1.01, yanchor: "bottom", font: { size: 11, color: ink("quiet") } },
         xaxis: cashtag.axis({ ...cashtag.ticks(x, narrow ? 5 : 14), anchor: "y3", showgrid: false, range: [-0.6, x.length - 0.4] }),
-        yaxis: cashtag.axis({ domain: [0.43, 1], tickprefix: "$", nticks: 6 }),
+        yaxis: cashtag.axis({ domain: [0.43, 1], tickprefix: "$", nticks: 6, visible: priced }),
         yaxis2: cashtag.axis({ domain: [0.2, 0.36], range: [-most * 1.1, most * 1.1], zeroline: true, nticks: 3, tickformat: ".1f", fixedrange: true }),
         yaxis3: cashtag.axis({ domain: [0, 0.13], nticks: 3, rangemode: "tozero", fixedrange: true }),
-        annotations: [caption("sentiment", 0.36), caption("tweets", 0.13)],
+        annotations: [caption("sentiment", 0.36), caption("tweets", 0.13), ...(priced ? [] : [caption("no close of these sessions is known yet", 0.7)])],
         shapes: x.includes(facts.sessions[state.session]) ? [{
           type: "rect", xref: "x", yref: "paper", x0: span.indexOf(state.session) - 0.5, x1: span.indexOf(state.session) + 0.5, y0: 0, y1: 1, line: { width: 0 }, fillcolor: ink("select"), layer: "below",
         }] : [],

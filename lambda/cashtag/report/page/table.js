@@ -86,7 +86,7 @@
     if (!cashtag.known(value)) return "";
     if (typeof value === "number") return String(value);
     let text = String(value);
-    if (/^\s*[=+\-@\t\r]/.test(text)) text = "'" + text;
+    if (/^\s*[=+\-@\t\r＝＋－＠]/.test(text)) text = "'" + text;
     return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   }
 
