@@ -191,6 +191,8 @@ def spellings(pattern: str) -> set[tuple[str, ...]]:
 def _tokens(word: str) -> tuple[str, ...]:
     if word.isalpha() or word in GAPS or word[:1] == "<":
         return (word,)
+    if "_" in word:
+        return tuple(token for part in word.split("_") for token in _tokens(part))
     if word[0] in "#$":
         parts = word.split("-") if word[1:2] == "-" and word[-1] != "%" else [word]
         return tuple(p if p[0] in "#$" else name(p) for p in parts)
