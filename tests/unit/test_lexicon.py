@@ -207,6 +207,9 @@ def test_more_rockets_are_stronger_but_a_wall_of_them_is_no_proof(model: Lexicon
         ("$PEP Q2 EPS $1.50 vs. $1.60 estimate", -1),
         ("$PEP revenue $16.2B, consensus $15.9B", 1),
         ("$PEP revenue $980M, consensus $1.1B", -1),  # 0.98 billion against 1.1
+        ("$LYFT Q2 EPS ($0.20) vs. ($0.30) estimate", 1),  # a smaller loss
+        ("$LYFT Q2 EPS -$0.40 vs. -$0.30 estimate", -1),
+        ("$LYFT quarterly loss $0.20 vs. $0.30 estimate", 1),
         ("$UBER up 4%", 1),
         ("$UBER down 4%", -1),
         ("$UBER +4%", 1),

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 from cashtag.sentiment.tokens import amount
 
 _FROM, _TO = frozenset({"from"}), frozenset({"to"})
+_LOSS = frozenset({"loss", "losses"})
+_VERSUS = frozenset({"vs", "versus", "v"})
 
 
 class Figures(NamedTuple):
@@ -36,7 +38,8 @@ def verdicts(
     """Return (start, end, valence) of every comparison of two numbers.
 
     "PT to $80 from $75" is good, "price target $12 from $15" bad; "EPS $1.20 vs $1.10 est" good,
-    "revenue $4.9B, estimate $5.1B" bad; equal numbers say nothing (valence 0).
+    "revenue $4.9B, estimate $5.1B" bad; equal numbers say nothing (valence 0). A smaller loss
+    is the better one, and "($0.20)" is one, as accountants write.
     """
     numbers = [i for i, n in enumerate(names) if n[0] == "#"]
     if len(numbers) < 2:
@@ -56,6 +59,8 @@ def verdicts(
         if verdict == "from first":
             first, second = second, first
         change = first - second
+        if not _LOSS.isdisjoint(names[max(0, a - 3) : b]):
+            change = -change  # "a loss of $0.20 against an estimated $0.30"
         found.append((a, b + 1, figures.weight * ((change > 0) - (change < 0))))
     return found
 
@@ -76,9 +81,9 @@ def _compared(
     """Say whether the second number is an estimate of the first: "vs", "est" between or behind."""
     if not between or figures.compare.isdisjoint(between):
         return None
-    versus = not {"vs", "versus", "v"}.isdisjoint(between)
-    around = names[a + 1 : b + 4]
-    estimate = not (figures.compare - {"vs", "versus", "v"}).isdisjoint(around)
+    versus = not _VERSUS.isdisjoint(between)
+    around = names[a + 1 : b + 4]  # "$1.20 vs $1.10 analyst est"
+    estimate = not (figures.compare - _VERSUS).isdisjoint(around)
     if versus and not estimate:
         return None  # against last year or another company: not an estimate
     return "against estimate"

@@ -23,6 +23,7 @@ _TOKEN = re.compile(
     r"|(?:[A-Za-z]\.){2,}"  # U.S.
     r"|[A-Za-z][A-Za-z0-9]*(?:['’&][A-Za-z]+)*"  # word, don't, s&p, q3
     r"|\$[A-Za-z][\w.]*"  # cashtag
+    r"|\(\$\d[\d.,]*\)"  # a loss, as accountants write it
     r"|(?:(?<![\w.])[+\-−–]\s?)?[$€£]?\.?\d[\d,]*(?:\.\d+)?(?:%|\s%|[A-Za-z]+)?"  # number
     r"|[:;=][-'^o]?[)(\]\[DPp/\\|*3]+(?!\w)|<3+|</3"  # emoticons
     r"|[.!?;|]+|:(?=\s)|&(?=\s)"  # what ends or joins clauses
@@ -63,6 +64,8 @@ def name(token: str) -> str:
         return DROPPED if "://" in lower else lower
     if first == "@":
         return DROPPED
+    if first == "(" and token[1:2] == "$":
+        return MONEY
     if first == "$" and token[1].isalpha():
         return CASHTAG
     if (
@@ -96,6 +99,9 @@ def is_stretched(text: str) -> bool:
 
 def amount(token: str) -> float | None:
     """Return the number that a token spells, in units: "$1.2B" is 1.2e9; None when it spells none."""
+    if token[0] == "(":
+        loss = amount(token.strip("()"))
+        return None if loss is None else -loss
     m = re.fullmatch(r"[+\-−–]?\s?[$€£]?(\.?\d[\d,]*(?:\.\d+)?)\s?(%|[A-Za-z]*)", token)
     if not m:
         return None
