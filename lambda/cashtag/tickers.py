@@ -32,8 +32,13 @@ _WHOLE_SYMBOL = re.compile(rf"{_SYMBOL}\Z")
 _ACRONYM_LETTERS = 3
 # A bare symbol shorter than this is an ordinary word or unit: PM, MA, GE in "GE 5", a lone T.
 _BARE_LETTERS = 3
+# What makes a word go on. Scripts that put no space beside a name do not: kana, Chinese
+# characters, Thai, and Hangul with its particles.
+_LETTER = "[^\\W\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]"
+_BEFORE = rf"(?<!{_LETTER})(?<!\$)"
+_AFTER = rf"(?!{_LETTER})"
 # The longest symbol wins: `$BRK.B` does not name BRK, `$AAPL.Next sentence` does name AAPL.
-_LONGEST = r"(?![._][A-Za-z]{1,2}(?!\w))"
+_LONGEST = rf"(?![._][A-Za-z]{{1,2}}{_AFTER})"
 _URL = re.compile(r"(?:https?://|www\.)\S+", re.I)
 _LEGAL_FORM = re.compile(
     r"[\s,]+(?:inc|corp|corporation|co|company|ltd|limited|plc|llc|lp|nv|sa|ag|se)\.?\s*\Z", re.I
@@ -176,7 +181,7 @@ def _compile(settings: Settings) -> Vocabulary:
     def companies(ticker: str) -> re.Pattern[str] | None:
         stock = stock_of(ticker)
         short = _without_legal_form(stock.name) if stock else ""
-        return re.compile(rf"(?<!\w)(?i:{_spaced(short)})(?!\w)") if short else None
+        return re.compile(rf"{_BEFORE}(?i:{_spaced(short)}){_AFTER}") if short else None
 
     return Vocabulary(canonical, names, companies, tuple(sorted(settings.watchlist.stocks)))
 
@@ -210,8 +215,8 @@ def _pattern(
         _dotted(s) + _LONGEST for s in spellings if len(s) >= _BARE_LETTERS and s not in common
     ]
     words = [f"(?i:{'|'.join(any_case)})"] * bool(any_case) + exact
-    dollar = rf"(?<![\w$])\$(?i:{after_dollar})(?!\w){_LONGEST}"
-    bare = [rf"(?<![\w$])(?:{'|'.join(words)})(?!\w)"] if words else []
+    dollar = rf"{_BEFORE}\$(?i:{after_dollar}){_AFTER}{_LONGEST}"
+    bare = [rf"{_BEFORE}(?:{'|'.join(words)}){_AFTER}"] if words else []
     return re.compile("|".join([dollar, *bare]))
 
 

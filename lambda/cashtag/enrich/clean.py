@@ -64,6 +64,8 @@ def text_key(text: str) -> str:
 
 def text_keys(folded: Sequence[str]) -> list[str]:
     """Return `text_key` of cleaned texts that have been case-folded already, in one sweep."""
+    if not folded:
+        return []
     bodies = []
     for text in folded:
         body = text

@@ -46,7 +46,7 @@ class Post(NamedTuple):
 def twscrape(data: Data) -> Post | str:
     """Read a tweet as twscrape writes it (`Tweet.json()`), or say `no-id`, `no-text`."""
     tweet_id = data.get("id_str")
-    if type(tweet_id) is not str or not tweet_id.isdecimal():
+    if type(tweet_id) is not str or not (tweet_id.isdecimal() and tweet_id.isascii()):
         tweet_id = _identity(tweet_id, data.get("id"))
     text = data.get("rawContent")
     if tweet_id is None or type(text) is not str:
@@ -83,7 +83,7 @@ def twscrape(data: Data) -> Post | str:
 def twitter_v1(data: Data) -> Post | str:
     """Read a status of Twitter's API v1.1 (compatible, extended or streaming), or say why not."""
     tweet_id = data.get("id_str")
-    if type(tweet_id) is not str or not tweet_id.isdecimal():
+    if type(tweet_id) is not str or not (tweet_id.isdecimal() and tweet_id.isascii()):
         tweet_id = _identity(tweet_id, data.get("id"))
     text = data.get("text")
     if type(text) is not str or "full_text" in data or "extended_tweet" in data:
