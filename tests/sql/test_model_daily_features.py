@@ -41,9 +41,7 @@ PARAMS: dict[str, Any] = {
     "regime_by_level": False,
     "regime_history": 252,
     "regime_minimum": 60,
-    "regime_buckets": (
-        "-Infinity;0.2;0.8,0.2;0.7;1.0,0.7;0.9;0.5,0.9;0.97;0.25,0.97;Infinity;0.0"
-    ),
+    "regime_buckets": ("-Infinity;0.2;0.8,0.2;0.7;1.0,0.7;0.9;0.5,0.9;0.97;0.25,0.97;Infinity;0.0"),
     "config_hash": "c0ffee",
     "run_id": "beef",
 }
@@ -434,9 +432,10 @@ def test_a_stale_or_missing_index_makes_the_regime_unknown(features: Features) -
     stale = bars(waves([0.01] * 80), "SPY", before=BEFORE)  # its last bar is Monday's
     assert features([*stale, *nvda])["NVDA"]["regime_multiplier"] is None
     assert features(nvda)["NVDA"]["regime_multiplier"] is None
-    assert features([*bars([15.0], "^VIX", before=BEFORE), *nvda], **VIX)["NVDA"][
-        "regime_multiplier"
-    ] is None
+    assert (
+        features([*bars([15.0], "^VIX", before=BEFORE), *nvda], **VIX)["NVDA"]["regime_multiplier"]
+        is None
+    )
 
 
 # ---------------------------------------------------------------- point in time

@@ -1,5 +1,6 @@
 """daily_sentiment: small inputs, expected rows worked out by hand, and the reason of each."""
 
+# ruff: noqa: DTZ001  the lake's timestamps are UTC without a zone
 from __future__ import annotations
 
 import json

@@ -1,5 +1,6 @@
 """daily_signals: what sentiment and price say, alone and together, in both profiles."""
 
+# ruff: noqa: DTZ001  the lake's timestamps are UTC without a zone
 from __future__ import annotations
 
 import json
@@ -364,7 +365,8 @@ def test_a_row_carries_its_inputs(signals: Signals) -> None:
 def test_other_sessions_are_not_read(signals: Signals) -> None:
     other = date(2026, 3, 5)
     got = signals(
-        [mood(), mood("LATER", session=other)], [price("LATER", session=other), price(session=other)]
+        [mood(), mood("LATER", session=other)],
+        [price("LATER", session=other), price(session=other)],
     )
     assert set(got) == {("XYZ", "STOCK"), ("XYZ", "OPTION")}
     assert got["XYZ", "STOCK"]["close"] is None
