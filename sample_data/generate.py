@@ -141,7 +141,7 @@ def hash_table(files: dict[str, bytes]) -> str:
     return "".join(rows)
 
 
-def _differences(files: dict[str, bytes], root: Path) -> list[str]:
+def differences(files: dict[str, bytes], root: Path) -> list[str]:
     """Return the names of files that are missing, too many, or say something else."""
     there = {p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file()}
     wrong = {
@@ -160,7 +160,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     started = datetime.now(UTC)
     files, root = make_files(), options.into / "raw"
-    different = _differences(files, root)
+    different = differences(files, root)
     if options.check:
         print("\n".join(f"differs: raw/{name}" for name in different) or "the sample is as written")
         return 1 if different else 0

@@ -18,7 +18,10 @@ from events import EVENTS, MARKET_MOVES
 
 ANCHOR = date(2026, 2, 27)  # where the price levels of companies.py hold
 SPLITS = {("META", date(2026, 5, 11)): 4.0}  # new shares per old one
-HALTED = {("GME", date(2026, 5, 6))}  # no bar on that session
+NO_BAR = {
+    ("GME", date(2026, 5, 6)),  # halted all day
+    ("XOM", date(2026, 5, 29)),  # lost by the feed
+}
 
 # SPY's daily volatility from this date on. Calm weeks before the sample starts, a turbulent week
 # after Good Friday: each regime is met, and the blocked one lasts about a fortnight.
@@ -137,7 +140,7 @@ def _bars(company: Company, path: list[tuple[float, float]], rng: Random) -> lis
     for i in range(len(rows) - 1, -1, -1):
         session, opened, high, low, closed, volume, dividend, split = rows[i]
         opened, high, low, closed = (round(x, 2) for x in (opened, high, low, closed))
-        if (company.ticker, session) not in HALTED:
+        if (company.ticker, session) not in NO_BAR:
             adjusted = round(closed * factor, 4)
             bars.append(Bar(session, opened, high, low, closed, adjusted, volume, dividend, split))
         if i and split:

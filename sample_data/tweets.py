@@ -31,7 +31,7 @@ from tweet_json import Post, tweet
 from voices import Account, Voices
 
 WEEKDAYS = (0.97, 1.06, 1.08, 1.03, 0.92)  # Monday to Friday
-WEEKEND, HOLIDAY = 0.60, 0.6
+WEEKEND, HOLIDAY = 0.6, 0.8
 BEFORE_OPEN, AFTER_CLOSE = 0.300, 0.290  # of a weekday's posts
 ECHO = 1.15  # further posts per post while a story is hot
 COPIES = {"promo": 0.8, "stuffer": 0.75, "newsbot": 0.75, "lister": 0.25, "foreign": 0.05}
@@ -147,7 +147,6 @@ class Stream:
         if at in self.hostile:
             persona = self.voices.personas["retail"]
             account = self.voices.account(rng, "retail", ticker, at)
-            # The site escapes markup; a source that does not must not hurt either.
             return tweet(rng, at, account, self.hostile[at], ticker, escape=at.minute % 2 == 0)
         account = self.voices.account(rng, persona.name, ticker, at)
         if rng.random() < COPIES.get(persona.name, USUAL_COPIES):
