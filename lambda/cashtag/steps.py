@@ -79,7 +79,7 @@ def _keep(env: Env, dt: date, fetched: Fetched) -> manifest.ObjectEntry | None:
     raw = env.lake.raw
     if fetched.key is not None:
         data = raw.get(fetched.key)
-        return manifest.entry(fetched.key, data, lines.count(data))
+        return manifest.entry(fetched.key, data)
     data = fetched.packed or (lines.pack(fetched.lines) if fetched.lines else b"")
     if not data:
         return None
@@ -90,7 +90,7 @@ def _keep(env: Env, dt: date, fetched: Fetched) -> manifest.ObjectEntry | None:
             return layout.bars(source, name, number)
         return layout.raw(fetched.kind, dt, source, name, number)
 
-    return manifest.entry(numbered.add(raw, key_of, data), data, lines.count(data))
+    return manifest.entry(numbered.add(raw, key_of, data), data)
 
 
 # ---------------------------------------------------------------- enrich

@@ -15,7 +15,7 @@ from datetime import date, datetime
 from typing import Any
 
 from cashtag.errors import StoreError
-from cashtag.lake import layout
+from cashtag.lake import layout, lines
 from cashtag.ports import Status, Store
 
 VERSION = 1
@@ -64,9 +64,16 @@ class Manifest:
         return hashlib.sha256(self.to_json()).hexdigest()
 
 
-def entry(key: str, data: bytes, lines: int) -> ObjectEntry:
+# Lines by content: bars of years are in every day's manifest, and are counted once a process.
+_counted: dict[str, int] = {}
+
+
+def entry(key: str, data: bytes) -> ObjectEntry:
     """Describe a raw object."""
-    return ObjectEntry(key, hashlib.sha256(data).hexdigest(), lines, len(data))
+    sha256 = hashlib.sha256(data).hexdigest()
+    if sha256 not in _counted:
+        _counted[sha256] = lines.count(data)
+    return ObjectEntry(key, sha256, _counted[sha256], len(data))
 
 
 def write(raw: Store, manifest: Manifest) -> str:
