@@ -69,8 +69,10 @@ def _blocks(data: bytes) -> Iterator[list[bytes]]:
     view = memoryview(data)
     rest = b""
     for start in range(0, len(data), _STEP):
-        *whole, rest = (rest + stream.decompress(view[start : start + _STEP])).split(b"\n")
-        yield whole
+        block = stream.decompress(view[start : start + _STEP]).split(b"\n")
+        block[0] = rest + block[0]
+        rest = block.pop()
+        yield block
     if not stream.eof or stream.unused_data:
         raise zlib.error("the data does not end with its gzip member")
     if rest:

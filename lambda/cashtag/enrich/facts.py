@@ -76,9 +76,12 @@ def columns(settings: Settings, words: Vocabulary, ticker: str, rows: Posts) -> 
         name: values.counts(getattr(post, name))
         for name in ("likes", "retweets", "replies", "quotes", "views")
     }
-    known = [counts[name] for name in ("likes", "retweets", "replies", "quotes")]
-    any_count = ~np.logical_and.reduce([np.asarray(c.is_null()) for c in known])
-    engagement = np.add.reduce([filled(c, 0) for c in known])
+    engagement = np.zeros(n, dtype=np.int64)
+    any_count = np.zeros(n, dtype=bool)
+    for name in ("likes", "retweets", "replies", "quotes"):
+        if counts[name].null_count < n:
+            engagement += filled(counts[name], 0)
+            any_count |= np.asarray(counts[name].is_valid())
     counted = any_count & in_time
 
     followers = values.counts(post.author_followers)
@@ -157,16 +160,17 @@ def _cutoff_ms(cutoff: str) -> int:
 
 def sessions_of(settings: Settings, run: np.ndarray) -> pa.Array:
     """Return the session that each run, a day since 1970, serves; date32."""
-    days, place = np.unique(run, return_inverse=True)
     at = settings.scrape.cutoff_utc
-    found = [epoch_day(sessions.session_of_run(day_of(int(day)), at)) for day in days]
-    return pa.array(np.array(found, dtype=np.int32)[place]).view(pa.date32())
+    return pa.array([_session_of(day, at) for day in run.tolist()], pa.int32()).view(pa.date32())
+
+
+@lru_cache(maxsize=16384)
+def _session_of(run: int, cutoff: str) -> int:
+    return epoch_day(sessions.session_of_run(day_of(run), cutoff))
 
 
 def _hours(created: np.ndarray) -> pa.Array:
-    hours, place = np.unique(created // HOUR_MS, return_inverse=True)
-    found = list(map(_hour_ny, hours.tolist()))
-    return pa.array(np.array(found, dtype=np.int32)[place])
+    return pa.array(list(map(_hour_ny, (created // HOUR_MS).tolist())), pa.int32())
 
 
 @lru_cache(maxsize=65536)  # seven years of hours
@@ -179,10 +183,11 @@ def _collected(
 ) -> tuple[pa.Array, np.ndarray]:
     """When each post was collected, in ms, and whether that was in time for its counts."""
     read = {stamp: milliseconds(stamp) for stamp in set(stamps)}
-    scraped = pa.array([read[stamp] for stamp in stamps], pa.int64())
+    scraped = [read[stamp] for stamp in stamps]
     allowed = round(settings.enrich.engagement.scraped_within_hours * HOUR_MS)
-    latest = run * DAY_MS + _cutoff_ms(settings.scrape.cutoff_utc) + allowed
-    return scraped, np.asarray(scraped.is_valid()) & (filled(scraped, 0) <= latest)
+    latest = (run * DAY_MS + _cutoff_ms(settings.scrape.cutoff_utc) + allowed).tolist()
+    in_time = [at is not None and at <= by for at, by in zip(scraped, latest, strict=True)]
+    return pa.array(scraped, pa.int64()), np.array(in_time, dtype=bool)
 
 
 def _key_influencers(

@@ -38,9 +38,8 @@ def counts(values: Sequence[object]) -> pa.Array:
         array = pa.array(values, pa.int64())
     except _UNFIT:
         return pa.array([_count(v) for v in values], pa.int64())
-    bounds = pc.min_max(array)
-    low, high = bounds["min"].as_py(), bounds["max"].as_py()
-    if low is None or (low >= 0 and high <= LARGEST_COUNT):
+    known = filled(array, 0)
+    if array.null_count == len(array) or (known.min() >= 0 and known.max() <= LARGEST_COUNT):
         return array
     return pa.array([_count(v) for v in values], pa.int64())
 
