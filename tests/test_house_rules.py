@@ -238,7 +238,7 @@ def test_help_imports_no_engine() -> None:
 
 def test_sample_hashes_match_its_readme() -> None:
     readme = (ROOT / "sample_data" / "README.md").read_text(encoding="utf-8")
-    listed = dict(re.findall(r"`?((?:raw|enriched)/[^\s`|]+)`?\s*\|\s*`?([0-9a-f]{64})`?", readme))
+    listed = dict(re.findall(r"`((?:raw|enriched)/[^`]+)` \| \d+ \| `([0-9a-f]{64})`", readme))
     assert listed, "the README lists no hashes"
     files = {
         path.relative_to(ROOT / "sample_data").as_posix()
