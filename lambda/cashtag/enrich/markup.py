@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from html import unescape
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from cashtag.enrich.clean import clean
 
@@ -49,9 +48,9 @@ def _after_tag(html: str, start: int) -> tuple[int, str]:
     """Where the text goes on after `<` at `start`, and what stands in the tag's place."""
     if html.startswith("<!--", start):
         return _past(html, "-->", start + 4), ""
-    if html[start + 1 : start + 2] in {"!", "?"}:
-        return _past(html, ">", start + 2), ""
     name = _NAME.match(html, start + 1)
+    if name is None and html[start + 1 : start + 2] in {"!", "?", "/"}:
+        return _past(html, ">", start + 2), ""  # HTML's "bogus comment"
     if name is None:
         return start + 1, "<"
     element = name[1].lower()
@@ -88,19 +87,20 @@ def _past(html: str, mark: str, at: int) -> int:
 def plain_link(link: str) -> str | None:
     """Return an http(s) address without tracking parameters and fragment; None for any other.
 
-    Raises nothing: a link that is no address is None.
+    What stays of the query stays as it was written, escapes and order included.
     """
-    link = unescape(link).strip()
-    try:
-        parts = urlsplit(link)
-        query = parse_qsl(parts.query, keep_blank_values=True)
-    except ValueError:
+    found = _WEB_ADDRESS.fullmatch(unescape(link).strip())
+    if found is None:
         return None
-    if parts.scheme.lower() not in {"http", "https"} or not parts.hostname:
-        return None
-    if not link.isprintable() or any(c.isspace() for c in link):
-        return None
-    kept = [(name, value) for name, value in query if not _TRACKING.match(name)]
-    same = len(kept) == len(query)
-    # Only a query that loses something is written anew: rewriting could change its escapes.
-    return urlunsplit(parts._replace(query=parts.query if same else urlencode(kept), fragment=""))
+    page, query = found["page"], found["query"]
+    kept = [
+        part for part in (query or "").split("&") if not _TRACKING.match(part.partition("=")[0])
+    ]
+    return f"{page}?{'&'.join(kept)}" if any(kept) else page
+
+
+# RFC 3986 with its user information left out: a name before "@" only serves to deceive.
+_WEB_ADDRESS = re.compile(
+    r"(?P<page>https?://[^\s/?#@\\<>\"]+(?:/[^\s?#<>\"]*)?)(?:\?(?P<query>[^\s#<>\"]*))?(?:\#\S*)?",
+    re.I,
+)
