@@ -30,14 +30,11 @@ moves AS (
     ROUND(100e0 * (adjusted_close / NULLIF(previous_close, 0e0) - 1e0), 2) AS change_percent,
     dollars / NULLIF(adjusted_close, 0e0) AS shares,
     ln(adjusted_close / NULLIF(previous_close, 0e0)) AS log_return,
-    -- Wilder's true range; without a close before there is none.
+    -- Wilder's true range: the day's, widened to the close before; without one there is none.
     CASE
-      WHEN previous_close IS NOT NULL AND ratio IS NOT NULL
-        THEN greatest(
-          (high - low) * ratio,
-          abs(high * ratio - previous_close),
-          abs(low * ratio - previous_close)
-        )
+      WHEN previous_close IS NOT NULL
+        THEN
+          greatest(high * ratio, previous_close) - least(low * ratio, previous_close)
     END AS true_range
   FROM bars
 ),
@@ -97,8 +94,8 @@ means AS (
     ON
       bar.ticker = latest.ticker
       AND bar.age >= latest.age
-      AND bar.age < latest.age + greatest(:sma_short, :sma_long)
-  WHERE latest.age <= greatest(2, :trend_closes, :trend_slope_sessions + 1)
+      AND bar.age < latest.age + :means_reach
+  WHERE latest.age <= :means_needed
   GROUP BY latest.ticker, latest.age, latest.adjusted_close
 ),
 

@@ -21,6 +21,9 @@ features AS (
   SELECT
     *,
     ROUND(adjusted_close - sma20, 10) AS distance,
+    -- How far that is in the scale of its range, and how much more volume than usual.
+    abs(ROUND(adjusted_close - sma20, 10)) / NULLIF(:atr_scale * atr14, 0e0) AS reach,
+    volume_ratio - 1e0 AS excess,
     -- The side on which price, trend and volume agree; 0 when they do not.
     CASE
       WHEN adjusted_close IS NULL OR sma20 IS NULL OR trend_state IS NULL OR volume_ratio IS NULL
@@ -86,44 +89,47 @@ graded AS (
     moved.needed,
     COALESCE(moved.verdict, 'HOLD') AS sentiment_signal,
     features.side,
-    ROUND(
-      CASE
-        WHEN features.side <> 0
-          THEN least(
-            1e0,
-            (
-              :trend_weight_distance
-              * least(1e0, abs(features.distance) / NULLIF(:atr_scale * features.atr14, 0e0))
-              + :trend_weight_event
-              * CASE
-                WHEN features.breakout THEN 1e0
-                WHEN features.side = 1 AND features."cross" = 'golden' THEN 1e0
-                WHEN features.side = -1 AND features."cross" = 'death' THEN 1e0
-                ELSE 0e0
-              END
-              + :trend_weight_volume * least(1e0, greatest(0e0, features.volume_ratio - 1e0))
-              + :trend_weight_regime * features.regime_multiplier
-            )
-            * CASE
-              WHEN features.side = 1 AND moved.verdict = 'BUY' THEN :sentiment_bonus
-              WHEN features.side = -1 AND moved.verdict = 'SELL' THEN :sentiment_bonus
-              ELSE 1e0
-            END
-            * CASE WHEN features.volume_ratio > :volume_bonus_ratio THEN :volume_bonus ELSE 1e0 END
-          )
-      END,
-      10
-    ) AS trend_confidence
+    CASE
+      WHEN features.side <> 0
+        THEN (
+          :trend_weight_distance * CASE WHEN features.reach > 1e0 THEN 1e0 ELSE features.reach END
+          + :trend_weight_event
+          * CASE
+            WHEN features.breakout THEN 1e0
+            WHEN features.side = 1 AND features."cross" = 'golden' THEN 1e0
+            WHEN features.side = -1 AND features."cross" = 'death' THEN 1e0
+            ELSE 0e0
+          END
+          + :trend_weight_volume
+          * CASE
+            WHEN features.excess > 1e0 THEN 1e0
+            WHEN features.excess < 0e0 THEN 0e0
+            ELSE features.excess
+          END
+          + :trend_weight_regime * features.regime_multiplier
+        )
+        * CASE
+          WHEN features.side = 1 AND moved.verdict = 'BUY' THEN :sentiment_bonus
+          WHEN features.side = -1 AND moved.verdict = 'SELL' THEN :sentiment_bonus
+          ELSE 1e0
+        END
+        * CASE WHEN features.volume_ratio > :volume_bonus_ratio THEN :volume_bonus ELSE 1e0 END
+    END AS grade
   FROM moved
   FULL OUTER JOIN features ON features.ticker = moved.ticker
 ),
 
 fired AS (
   SELECT
-    *,
+    ticker,
+    sentiment_confidence,
+    needed,
+    sentiment_signal,
+    side,
+    CASE WHEN grade > 1e0 THEN 1e0 ELSE ROUND(grade, 10) END AS trend_confidence,
     CASE
-      WHEN trend_confidence > :fire_above AND side = 1 THEN 'BUY'
-      WHEN trend_confidence > :fire_above AND side = -1 THEN 'SELL'
+      WHEN ROUND(grade, 10) > :fire_above AND side = 1 THEN 'BUY'
+      WHEN ROUND(grade, 10) > :fire_above AND side = -1 THEN 'SELL'
       ELSE 'HOLD'
     END AS trend_signal
   FROM graded

@@ -28,6 +28,8 @@ PARAMS: dict[str, Any] = {
     "sma_short": 5,
     "sma_long": 20,
     "sma_slow": 50,
+    "means_reach": 20,
+    "means_needed": 6,
     "volume_sessions": 20,
     "atr_sessions": 14,
     "volatility_sessions": 20,

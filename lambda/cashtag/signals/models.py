@@ -105,6 +105,9 @@ def thresholds(settings: Settings) -> dict[str, SqlValue]:
         "sma_short": features.sma_short,
         "sma_long": features.sma_long,
         "sma_slow": features.sma_slow,
+        "means_reach": max(features.sma_short, features.sma_long),
+        # As many bars back as a cross (2), the closes or the slope of a trend look.
+        "means_needed": max(2, features.trend_closes, features.trend_slope_sessions + 1),
         "volume_sessions": VOLUME_SESSIONS,
         "atr_sessions": features.atr_sessions,
         "volatility_sessions": features.volatility_sessions,
