@@ -29,6 +29,7 @@ ParameterType = Literal[
 ]
 _KEPT_TRANSLATIONS = 512  # texts x parameter types; a run uses about thirty
 _INTEGER = 2**31
+_BEGINNINGS = frozenset({"SELECT", "WITH", "VALUES", "TABLE"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,21 +133,22 @@ def parse(text: str) -> exp.Query:
     from sqlglot import exp
     from sqlglot.errors import SqlglotError
 
+    words = sql.without_comments(text).replace("(", " ").split()
+    if not words:
+        raise InputError("the SQL text is empty; give one SELECT")
+    if words[0].upper() not in _BEGINNINGS:
+        raise _not_allowed(words[0].upper())
     # Statements it knows by name only are reported on the log as well; we refuse them ourselves.
     logging.getLogger("sqlglot").setLevel(logging.ERROR)
     try:
         trees = [tree for tree in sqlglot.parse(text, read="athena") if tree is not None]
     except SqlglotError as error:
         raise InputError(_syntax(text, error)) from error
-    if not trees:
-        raise InputError("the SQL text is empty; give one SELECT")
-    if len(trees) > 1:
+    if len(trees) != 1:
         raise InputError(f"the SQL text holds {len(trees)} statements; give one SELECT")
     tree = trees[0]
     if not isinstance(tree, exp.Query) or tree.find(exp.Into, exp.DML, exp.DDL, exp.Command):
-        raise InputError(
-            f"{_statement(text)} is not allowed: only a SELECT (or WITH … SELECT) runs here"
-        )
+        raise _not_allowed(type(tree).__name__.upper())
     if "::" in sql.without_comments(sql.without_strings(text)):
         raise InputError("Athena has no `::`; write CAST(… AS …)")
     for node in tree.find_all(exp.Table):
@@ -170,6 +172,7 @@ def annotated(tree: exp.Query, types: Mapping[str, str]) -> exp.Query:
     from cashtag.warehouse import trino_types
 
     _check_tables(tree)
+    _name_columns(tree)
     _type_parameters(tree, types)
     try:
         tree = qualify(
@@ -210,11 +213,21 @@ def _check_tables(tree: exp.Query) -> None:
         node.this.set("this", name)
 
 
+def _name_columns(tree: exp.Query) -> None:
+    """Give columns without a name the one that Athena gives them."""
+    from sqlglot import exp
+
+    for select in tree.find_all(exp.Select):
+        for number, column in enumerate(select.expressions):
+            if not isinstance(column, (exp.Alias, exp.Column, exp.Star)):
+                column.replace(exp.alias_(column.copy(), f"_col{number}"))
+
+
 def _type_parameters(tree: exp.Query, types: Mapping[str, str]) -> None:
     from sqlglot import exp
 
     for node in list(tree.find_all(exp.Placeholder)):
-        if not node.name:
+        if node.args.get("this") is None:
             raise InputError("? has no name; write a parameter as :name")
         kind = types.get(node.name, "unknown")
         # LIMIT and OFFSET take a bare number in both engines; a bound NULL has no type.
@@ -228,20 +241,23 @@ def _syntax(text: str, error: Exception) -> str:
         first = details[0]
         place = f"line {first['line']}, column {first['col']}"
         near = f"{first['start_context'][-20:]}>>{first['highlight']}<<{first['end_context'][:20]}"
-        return f"SQL syntax: {first['description'].rstrip('.')} at {place}: {near!r}"
+        what = first["description"].split(" missing for <class")[0].rstrip(".")
+        return f"SQL syntax: {what} at {place}: {near!r}"
     return f"SQL syntax: {str(error).splitlines()[0]}"
 
 
-def _statement(text: str) -> str:
-    words = sql.without_comments(text).split()
-    return words[0].upper() if words else "an empty text"
+def _not_allowed(statement: str) -> InputError:
+    return InputError(f"{statement} is not allowed: only a SELECT (or WITH … SELECT) runs here")
 
 
 def _unresolved(tree: exp.Query, error: Exception) -> str:
     import re
 
     message = str(error).split("\n")[0]
-    m = re.search(r"Column '\"?(?:[^']*\.)?\"?([^'\"]+)\"?' could not be resolved", message)
+    m = re.search(
+        r"(?:Column '\"?(?:[^']*\.)?\"?|Unknown column: )([^'\"]+?)\"?(?:' could not be resolved|$)",
+        message,
+    )
     if not m:
         return f"SQL: {message}"
     known = sorted({c for t in partitions.names(tree) for c in contracts.contract(t).sql_types()})

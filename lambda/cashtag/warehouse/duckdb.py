@@ -8,18 +8,19 @@ nothing else, and its configuration is locked before the first query.
 from __future__ import annotations
 
 import os
-import re
+import tempfile
 import threading
 import warnings
 from collections.abc import Mapping
 from datetime import date, datetime
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
 
 from cashtag.errors import CashtagError, InputError, StoreError
-from cashtag.lake import contracts, parquet
+from cashtag.lake import contracts, layout, parquet
 from cashtag.lake.contracts import Contract
 from cashtag.ports import Lake, SqlValue, Store
 from cashtag.warehouse import dialect, partitions, sql
@@ -35,11 +36,13 @@ _SETTINGS = (
     # An object may be replaced between two queries, within the clock's tick of its time stamp.
     "SET enable_external_file_cache=false",
     "SET parquet_metadata_cache=false",
+    "SET temp_directory={temporary}",  # where large sorts spill, instead of the current folder
     "SET allowed_directories=[{directories}]",
     "SET enable_external_access=false",
     "SET lock_configuration=true",
 )
-_UNNAMED = re.compile(r"^_col_(\d+)$")
+# Connections of a parent process: a fork has none of their threads, and closing would wait for them.
+_INHERITED: list[duckdb.DuckDBPyConnection | None] = []
 _TYPES: Mapping[str, str] = {
     "string": "VARCHAR",
     "boolean": "BOOLEAN",
@@ -113,6 +116,8 @@ class DuckDBWarehouse:
         with self._lock:
             if self._connection is not None and self._owner == os.getpid():
                 self._connection.close()
+            else:
+                _INHERITED.append(self._connection)
             self._connection = None
 
     def __enter__(self) -> Self:
@@ -150,20 +155,25 @@ class DuckDBWarehouse:
                 rows = self._connect().execute(text, dict(bound)).to_arrow_table()
         except duckdb.Error as error:
             raise _refused(error) from error
-        # Athena's names of columns without one.
-        return rows.rename_columns([_UNNAMED.sub(r"_col\1", name) for name in rows.schema.names])
+        return rows
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
         if self._connection is not None and self._owner == os.getpid():
             return self._connection
+        _INHERITED.append(self._connection)
         import duckdb
 
         from cashtag.warehouse import macros
 
         connection = duckdb.connect(":memory:", config={"threads": 1})
-        directories = ", ".join(_quoted(store.uri("")) for store in self._stores.values())
+        places = {
+            "{directories}": ", ".join(_quoted(store.uri()) for store in self._stores.values()),
+            "{temporary}": _quoted(str(Path(tempfile.gettempdir()) / f"cashtag-{os.getpid()}")),
+        }
         for statement in (*macros.MACROS, *_SETTINGS):
-            connection.execute(statement.replace("{directories}", directories))
+            for place, value in places.items():
+                statement = statement.replace(place, value)
+            connection.execute(statement)
         self._connection, self._owner = connection, os.getpid()
         return connection
 
@@ -217,6 +227,6 @@ def _refused(error: Exception) -> CashtagError:
     import duckdb
 
     first = str(error).strip().splitlines()[0]
-    if isinstance(error, duckdb.IOException):
+    if isinstance(error, duckdb.IOException) or layout.PART in first:
         return StoreError(f"an object of the lake cannot be read: {first}; build it again")
     return InputError(f"SQL: {first}")
