@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cashtag.enrich import bars
 from cashtag.exchange import bars_in, cells, importing
 from cashtag.lake import lines
 from cashtag.lake.disk import FolderStore
@@ -321,6 +322,8 @@ GOOD = "2014-01-02,79.0,80.0,78.0,79.5,100\n"
         ("2014-01-03,0,80,78,79.5,100", "bad-price"),
         ("2014-01-03,79,80,-78,79.5,100", "bad-price"),
         ("2014-01-03,79,80,78,79.5,-100", "bad-number"),
+        ("2014-01-03,79,80,78,79.5,1e16", "bad-number"),
+        ("2014-01-03,79,80,78,79.5,", "no-volume"),
         ("2014-01-03,79,78,80,79,100", "high-below-low"),
         ("2014-01-03,790,80,78,79,100", "outside-range"),
         ("2014-01-03,79,80,78,7.95,100", "outside-range"),
@@ -355,7 +358,7 @@ def test_a_stray_quote_costs_only_its_row() -> None:
 
 def test_rounding_may_put_a_high_just_below_a_low() -> None:
     found = gather(HEAD + "2014-01-02,79.00,78.99,79.00,79.00,100\n")  # off by 0.013 %
-    assert list(found.bars) == [JAN2]
+    assert (found.bars[JAN2]["high"], found.bars[JAN2]["low"]) == (79.00, 78.99)
 
 
 def test_a_close_just_outside_its_range_is_taken() -> None:
@@ -395,11 +398,13 @@ def test_rows_of_other_stocks_are_refused() -> None:
     assert numbers(found)[JAN2] == TWO[JAN2]
 
 
-def test_volume_may_be_unknown() -> None:
-    found = gather("Date,Open,High,Low,Close\n2014-01-02,79,80,78,79\n")
-    assert found.bars[JAN2]["volume"] is None
-    found = gather(HEAD + "2014-01-02,79,80,78,79,N/A\n")
-    assert found.bars[JAN2]["volume"] is None
+def test_an_index_needs_no_volume_and_a_stock_does() -> None:
+    without = "Date,Open,High,Low,Close\n2014-01-02,14,15,13,14\n"
+    unknown = HEAD + "2014-01-02,14,15,13,14,N/A\n"
+    assert gather(without, "^VIX").bars[JAN2]["volume"] is None
+    assert gather(unknown, "^VIX").bars[JAN2]["volume"] is None
+    assert reasons(gather(without)) == [(0, "no-column")]
+    assert reasons(gather(unknown)) == [(2, "no-volume")]
 
 
 def test_dividends_and_splits_are_taken_and_none_is_null() -> None:
@@ -440,7 +445,10 @@ def test_an_adjusted_close_that_is_missing_is_not_replaced_by_the_close() -> Non
         ("id,text\n1,$AAPL up\n", "no-header"),
         ("Date,Close\n2014-01-02,79.5\n", "no-header"),
         ("Date,Close,Volume,High\n2014-01-02,79.5,1,80\n", "no-column"),
-        ("Date,Open,High,Low,Close,Close\n2014-01-02,79,80,78,79,37\n", "ambiguous-columns"),
+        (
+            "Date,Open,High,Low,Close,Close,Volume\n2014-01-02,79,80,78,79,37,1\n",
+            "ambiguous-columns",
+        ),
         (
             "Price,Close,High,Low,Open,Volume\nTicker,MSFT,MSFT,MSFT,MSFT,MSFT\nDate,,,,,\n"
             "2014-01-02,37,38,36,37,9\n",
@@ -589,6 +597,18 @@ ROWS = st.one_of(
     ),
     st.sampled_from(["", ",,,,,", "x", HEAD.strip(), "2014-01-06,null,,,,", '"', "<p>", "\0"]),
 )
+
+
+def test_what_the_import_takes_enrichment_can_read(tmp_path: Path) -> None:
+    rows = HEAD + GOOD + "2014-01-03,79.00,78.99,79.00,79.00,100\n"  # rounded across each other
+    bars_in.keep(store(tmp_path), "AAPL", gather(rows).bars)
+    no_volume = "Date,Open,High,Low,Close\n2014-01-02,14,15,13,14\n"
+    bars_in.keep(store(tmp_path), "^VIX", gather(no_volume, "^VIX").bars)
+    for info in store(tmp_path).list("bars/"):
+        ticker = info.key.split("/")[-1].split("-")[0]
+        series, rejected = bars.read(store(tmp_path).get(info.key), ticker)
+        assert rejected == ()
+        assert len(series[ticker].session) == {"AAPL": 2, "^VIX": 1}[ticker]
 
 
 @given(rows=st.lists(ROWS, max_size=20), head=st.sampled_from([HEAD, "", "Date,Open\n", "{\n"]))

@@ -26,6 +26,7 @@ SOURCE = "csv"
 SUFFIXES = (".csv", ".tsv", ".txt")
 _ROUNDING = 0.001  # share of the price; sources round highs and lows after adjusting them
 _OUTSIDE = 0.01  # an open or close further outside low to high is an error, or another scale
+_MOST_SHARES = 2**53  # beyond it a JSON number is no count but damage
 _INTRADAY = 3  # moments a day, on average; a newest row with its own clock is far from it
 _PRICES = (*PRICES, "adjusted_close")
 _NUMBERS = (*_PRICES, "volume", "dividend")
@@ -57,7 +58,7 @@ def gather(ticker: str, name: str, data: bytes) -> Gathered:
         data: its bytes, gzipped or not, in any state.
 
     Rows are refused as `no-date`, `no-session`, `outside-calendar`, `no-price` (one is missing),
-    `bad-price` (not above zero), `bad-number`, `high-below-low`, `outside-range`,
+    `no-volume`, `bad-price` (not above zero), `bad-number`, `high-below-low`, `outside-range`,
     `too-many-cells`, `other-ticker`, `duplicate-date` (a later row differs), `encoding`,
     `too-long`; whole files as
     `empty`, `error-body` (a page or message in place of data), `no-header`, `no-column`,
@@ -148,7 +149,7 @@ def _read(
         if symbol and not columns.same(head.cell(row, symbol), ticker):
             bar: Bar | str = "other-ticker"
         else:
-            bar = _bar(head, row, day_first, decimal_comma)
+            bar = _bar(head, row, day_first, decimal_comma, ticker.startswith(columns.INDEX))
         if isinstance(bar, str):
             found.refused.append(Refused(name, number, bar, line))
             continue
@@ -174,8 +175,10 @@ def _symbol_field(rows: Iterable[Row], head: Header, ticker: str) -> str | None:
     return "name" if mine else None
 
 
-def _bar(head: Header, row: list[str], day_first: bool, decimal_comma: bool) -> Bar | str:
-    """The row as a bar, or why it is none."""
+def _bar(
+    head: Header, row: list[str], day_first: bool, decimal_comma: bool, index: bool
+) -> Bar | str:
+    """The row as a bar, or why it is none. An index has levels, and no volume."""
     day = cells.session_day(head.cell(row, "session"), day_first)
     if day is None:
         return "no-date"
@@ -204,9 +207,16 @@ def _bar(head: Header, row: list[str], day_first: bool, decimal_comma: bool) -> 
     if max(opened, close) > high * (1 + _OUTSIDE) or min(opened, close) < low * (1 - _OUTSIDE):
         return "outside-range"
     volume = value["volume"]
+    if volume is None and not index:
+        return "no-volume"
+    if volume is not None and volume >= _MOST_SHARES:
+        return "bad-number"
     return {
         "session": day.isoformat(),
         **dict(zip(_PRICES, prices, strict=True)),
+        # Where rounding has crossed them, each of the two prices takes the other's name.
+        "high": max(high, low),
+        "low": min(high, low),
         "volume": None if volume is None else round(volume),
         "dividend": value["dividend"] or None,
         # Some sources write 0 for no split, some a factor of 1.

@@ -15,6 +15,7 @@ from cashtag.exchange import cells, files
 
 DELIMITERS = (",", ";", "\t", "|")
 PRICES = ("open", "high", "low", "close")
+INDEX = "^"  # before the name of an index, which has no volume
 _FIELDS: Mapping[str, tuple[str, ...]] = {
     # Field -> labels in letters and digits, the most telling first.
     "session": ("date", "tradedate", "tradingdate", "exchangedate", "datetime", "timestamp",
@@ -130,7 +131,8 @@ def header(rows: Sequence[Row], ticker: str) -> Header | str:
         found["session"] = found.pop("clock")  # a column `Time` by itself holds dates
     if "session" not in found and (index := _unnamed_day(rows, len(top), found)) is not None:
         found["session"] = (0, index)
-    missing = [name for name in ("session", *PRICES) if name not in found]
+    wanted = ("session", *PRICES, *(() if ticker.startswith(INDEX) else ("volume",)))
+    missing = [name for name in wanted if name not in found]
     if missing:
         if others:
             return "other-ticker"

@@ -19,6 +19,7 @@ import orjson
 
 from cashtag import sessions
 from cashtag.enrich import envelopes, moments
+from cashtag.enrich.clean import clean
 from cashtag.enrich.facts import calendar_ms
 from cashtag.enrich.readers import READERS, Post
 from cashtag.exchange import reading
@@ -119,6 +120,8 @@ def _take(
     post = READERS[opened[0]](opened[2])
     if not isinstance(post, Post):
         return post
+    if not clean(post.text):
+        return "no-text"
     created = moments.milliseconds(post.created_at)
     if created is None:
         return "no-date"
