@@ -651,6 +651,15 @@ def test_one_ticker_in_one_session_without_trades_is_a_page_too(visit: Any) -> N
     assert "Nothing was up for a decision" in text(page, "#decisions")
 
 
+def test_a_ticker_without_tweets_has_a_chart_and_the_grid_stays_reachable(visit: Any) -> None:
+    page = visit(hash="#ticker=SPY", charts=True)
+    page.wait_for_selector("#price[data-drawn=yes]")
+
+    assert text(page, "#price-title") == "SPY"
+    assert "No tweets of this ticker" in text(page, "#tweets")
+    assert page.locator("#heat [role=gridcell][tabindex='0']").count() == 1
+
+
 def test_an_address_that_names_what_is_not_there_opens_the_newest_session(visit: Any) -> None:
     page = visit(hash="#ticker=NOPE&session=1999-01-01&range=7")
 

@@ -27,14 +27,16 @@ _DIRECTIONS = {"BUY": 1, "SELL": -1, "HOLD": 0}
 _CROSSES = {"golden": 1, "death": -1}
 _UNSAFE = re.compile(r"[^A-Za-z0-9.-]")
 # Harmless in a file of its own, and safe if the text is ever pasted into a page.
-_ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
+_ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
 
 
 def script(name: str, payload: Payload) -> bytes:
     """Return one shard as JavaScript, pure ASCII: no text in it can end a script or a line."""
     text = json.dumps(payload, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
     call = f"cashtag.load({json.dumps(name)},{text});\n"
-    return call.translate(_ESCAPES).encode("ascii")
+    for character, escape in _ESCAPES.items():
+        call = call.replace(character, escape)
+    return call.encode("ascii")
 
 
 def fingerprint(*parts: bytes) -> str:

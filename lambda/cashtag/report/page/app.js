@@ -92,7 +92,7 @@
     }
     const last = summary.sessions.length - 1;
     Object.assign(cashtag.state, { session: last, range: cashtag.ranges()[Math.min(1, cashtag.ranges().length - 1)][0] });
-    cashtag.state.ticker = cashtag.bestTicker() ?? summary.tickers[0] ?? null;
+    cashtag.state.ticker = cashtag.loudest() ?? summary.tickers[0] ?? null;
     Object.assign(cashtag.state, cashtag.recall());
     byId("main").hidden = false;
     controls();

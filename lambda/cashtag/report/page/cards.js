@@ -34,7 +34,8 @@
     const rows = lines.map((line) => line.findLast(([at]) => at <= s)).filter(Boolean);
     if (!rows.length) return null;
     const held = rows.map(([at, now, before]) => [now, at === s ? before : now]);
-    return { now: sum(held, 0), before: sum(held, 1), accounts: lines.length };
+    const at = Math.max(...rows.map((row) => row[0]));
+    return { at, now: sum(held, 0), before: sum(held, 1), accounts: lines.length };
   }
 
   const sum = (rows, at) => rows.reduce((total, row) => total + (row[at] ?? 0), 0);
@@ -60,8 +61,9 @@
         ? [el("span", { cls: tone(now.move.change) }, signed(now.move.change)), " in one session"]
         : "no change can be told", { values: days.map((d) => d.move?.change ?? null), zero: true }),
       card(money?.accounts > 1 ? `Equity, ${money.accounts} accounts` : "Equity", money ? dollars(money.now, 0) : cashtag.NONE, money
-        ? [el("span", { cls: tone(gain) }, known(gain) ? `${signed(gain, 0).replace(/^([+−]?)/, "$1$")}` : ""),
-          " that session"]
+        ? money.at < session
+          ? `after the close of ${cashtag.facts.sessions[money.at].slice(5)}`
+          : [el("span", { cls: tone(gain) }, known(gain) ? signed(gain, 0).replace(/^([+−]?)/, "$1$") : ""), " that session"]
         : "no account has traded", { values: span.map((s) => equity(s)?.now ?? null) }),
       card("Coverage", percent(now.coverage), now.partial
         ? el("span", { cls: "warn" }, "partial: no trading")

@@ -97,7 +97,7 @@
     const two = (hour) => String(hour).padStart(2, "0");
     const text = (name, hour) => `${name}, ${two(hour)}:00 to ${two(hour)}:59 New York: ${count(found[name][hour])} tweets`;
     return cashtag.grid(byId("hours"), {
-      label: "Tweets by ticker and hour", sequential: true, from: OPENING,
+      label: "Tweets by ticker and hour", sequential: true, from: OPENING, height: 640,
       rows: names.map((name) => ({ label: name, title: cashtag.facts.names[name] })),
       columns: Array.from({ length: 24 }, (_, hour) => ({ label: two(hour) })),
       cell: (r, c) => {

@@ -22,8 +22,10 @@
     const way = SIGNAL[WAYS[subject.direction]];
     const dots = el("span", { cls: "dots", "aria-hidden": "true" }, subject.gates.map(([, , , verdict]) => el("i", { cls: verdict })));
     const verdict = first
-      ? [el("strong", { cls: "verdict block" }, `✕ ${first[0]}`), " ", el("span", { cls: "quiet" }, first[4])]
-      : [el("strong", { cls: "verdict pass" }, "✓ all gates passed"), " ", el("span", { cls: "quiet" }, `${subject.gates.length} of them`)];
+      ? [el("strong", { cls: "verdict block" }, `✕ ${first[0]}`), " ", el("span", { cls: "quiet" }, first[4] + (blocks.length > 1 ? ` (and ${blocks.length - 1} more)` : ""))]
+      : subject.gates.length === 1
+        ? [el("strong", { cls: "verdict pass" }, `✓ ${subject.gates[0][0]}`), " ", el("span", { cls: "quiet" }, subject.gates[0][4])]
+        : [el("strong", { cls: "verdict pass" }, "✓ passed"), " ", el("span", { cls: "quiet" }, `all ${subject.gates.length} gates`)];
     return el("details", { cls: "decision" },
       el("summary", {}, el("span", { cls: "subject" }, way ? chip(way) : null, el("strong", {}, subject.ticker),
         el("span", { cls: "quiet" }, `${subject.account} · ${subject.leg}${subject.phase === "execute" ? " · execute" : ""}`), dots),

@@ -8,7 +8,7 @@
    * Draw a grid.
    *
    * spec: {label, rows: [{label, title}], columns: [{label}], cell(r, c), tip(r, c), open(r, c),
-   *   selected: [r, c], sequential, from: the column that a narrow page begins with}
+   *   selected: [r, c], sequential, height: of all rows where they are few, from: the column that a narrow page begins with}
    * cell() gives {level, text, partial}: level −1 to 1 (0 to 1 when sequential), null for nothing
    * known; text is what a screen reader says.
    */
@@ -18,7 +18,7 @@
     const board = el("div", {
       cls: "grid" + (columns > 130 ? " dense" : columns > 70 ? " close" : ""),
       role: "grid", "aria-label": spec.label, "aria-rowcount": rows, "aria-colcount": columns,
-      "--columns": String(columns), "--rows": String(rows),
+      "--columns": String(columns), "--row": spec.height ? `max(var(--row-least), ${Math.min(34, spec.height / rows).toFixed(1)}px)` : null,
     });
     const labels = axis();
     board.append(el("div", { cls: "grid-row over", "aria-hidden": "true" }, el("div", { cls: "grid-name" }), labels));
@@ -43,7 +43,7 @@
       return spec.columns.map((column) => el("div", { cls: "grid-label" }, el("span", {}, column.label)));
     }
 
-    let [atRow, atColumn] = spec.selected ?? [0, columns - 1];
+    let [atRow, atColumn] = [0, 0];
     const at = (r, c) => cells[r * columns + c];
 
     function focus(r, c, move) {
@@ -110,8 +110,9 @@
       }
     }
 
-    if (spec.selected) select(...spec.selected);
-    else focus(0, columns - 1, false);
+    const [r, c] = spec.selected ?? [-1, -1];
+    focus(r < 0 ? 0 : r, c < 0 ? columns - 1 : c, false); // one cell is always reachable by Tab
+    select(r, c);
     new ResizeObserver(thin).observe(frame);
     frame.scrollLeft = spec.from ? at(0, spec.from).offsetLeft - at(0, 0).offsetLeft : frame.scrollWidth;
     return { select };

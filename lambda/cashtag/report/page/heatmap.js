@@ -33,7 +33,7 @@
     const full = cashtag.domain(found.flatMap((t) => span.map((s) => facts.polarity(t, s))));
     drawn = { found, span };
     drawn.grid = cashtag.grid(byId("heat"), {
-      label: "Sentiment by ticker and session",
+      label: "Sentiment by ticker and session", height: 440,
       rows: found.map((t) => ({ label: facts.tickers[t], title: facts.names[facts.tickers[t]] })),
       columns: span.map((s) => ({ label: facts.sessions[s].slice(5) })),
       selected: place(),

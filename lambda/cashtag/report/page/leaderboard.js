@@ -75,8 +75,10 @@
     cashtag.follow(["ticker", "session"], draw);
   }
 
-  Object.assign(cashtag, { chip, SIGNAL, startLeaderboard: start, saveLeaderboard: save, bestTicker: () => {
-    const found = rows().filter((row) => known(row.polarity));
-    return found.sort((a, b) => b.polarity - a.polarity)[0]?.ticker ?? null;
-  } });
+  /** The ticker that the page opens with: the most discussed of the session. */
+  function loudest() {
+    return rows().sort((a, b) => b.n - a.n || (a.ticker < b.ticker ? -1 : 1))[0]?.ticker ?? null;
+  }
+
+  Object.assign(cashtag, { chip, SIGNAL, startLeaderboard: start, saveLeaderboard: save, loudest });
 })();

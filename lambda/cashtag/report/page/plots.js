@@ -35,6 +35,7 @@
     if (made.message) {
       if (node.data) window.Plotly.purge(node);
       cashtag.fill(node, cashtag.empty(made.message));
+      node.removeAttribute("role");
       return undefined;
     }
     await plotly();
@@ -45,6 +46,8 @@
     });
     node.removeAllListeners?.("plotly_click");
     if (onclick) node.on("plotly_click", onclick);
+    node.setAttribute("role", "img");
+    node.setAttribute("aria-label", node.closest("section").querySelector("h2").textContent);
     node.dataset.drawn = "yes";
     return undefined;
   }

@@ -82,12 +82,16 @@
   ];
 
   async function positions() {
+    const wanted = cashtag.state.session;
     const { facts, state: view } = cashtag;
-    const date = facts.sessions[view.session];
-    const day = await cashtag.shard("days/" + date, facts.files.days[view.session]);
-    if (date !== facts.sessions[view.session]) return;
+    // A session's books are closed by the run after it: until then the newest closed ones stand.
+    const closed = Object.values(facts.equity).flatMap((line) => line.map(([s]) => s)).filter((s) => s <= view.session);
+    const s = Math.max(...closed, 0);
+    const date = facts.sessions[s];
+    const day = await cashtag.shard("days/" + date, facts.files.days[s]);
+    if (wanted !== view.session) return;
     byId("positions-hint").textContent = `after the close of ${cashtag.day(date)}`;
-    cashtag.table(byId("positions"), POSITIONS, { label: "Positions", rows: day?.positions ?? [], state: state.positions, sort: ["worth", -1], empty: "Nothing was held, or the session has not closed yet." });
+    cashtag.table(byId("positions"), POSITIONS, { label: "Positions", rows: day?.positions ?? [], state: state.positions, sort: ["worth", -1], empty: "Nothing was held." });
   }
 
   function trades() {

@@ -76,7 +76,8 @@
       type: "bar", name: "Tweets", x, y: n, yaxis: "y3", showlegend: false, hovertemplate: "%{y} tweets<extra></extra>", marker: { color: ink("volume") },
     });
     const narrow = byId("price").clientWidth < 560;
-    const most = Math.max(...polarity.filter(known).map(Math.abs), 0.2);
+    const full = cashtag.domain(polarity);
+    const most = Math.max(...polarity.filter(known).map(Math.abs), full);
     const caption = (text, y) => ({ text, x: 0, y, xref: "paper", yref: "paper", xanchor: "left", yanchor: "bottom", showarrow: false, font: { size: 11, color: ink("quiet") } });
     return {
       traces,
@@ -85,7 +86,7 @@
         legend: { orientation: "h", x: narrow ? 0 : 1, xanchor: narrow ? "left" : "right", y: 1.01, yanchor: "bottom", font: { size: 11, color: ink("quiet") } },
         xaxis: cashtag.axis({ ...cashtag.ticks(x, narrow ? 5 : 14), anchor: "y3", showgrid: false, range: [-0.6, x.length - 0.4] }),
         yaxis: cashtag.axis({ domain: [0.43, 1], tickprefix: "$", nticks: 6, visible: priced }),
-        yaxis2: cashtag.axis({ domain: [0.2, 0.36], range: [-most * 1.1, most * 1.1], zeroline: true, nticks: 3, tickformat: ".1f", fixedrange: true }),
+        yaxis2: cashtag.axis({ domain: [0.2, 0.36], range: [-most * 1.1, most * 1.1], zeroline: true, tickvals: [-full, 0, full], tickformat: ".1f", fixedrange: true }),
         yaxis3: cashtag.axis({ domain: [0, 0.13], nticks: 3, rangemode: "tozero", fixedrange: true }),
         annotations: [caption("sentiment", 0.36), caption("tweets", 0.13), ...(priced ? [] : [caption("no close of these sessions is known yet", 0.7)])],
         shapes: x.includes(facts.sessions[state.session]) ? [{
