@@ -106,25 +106,28 @@ def lint(query: Query) -> list[Finding]:
 
 
 def typed(text: str) -> exp.Query:
-    """Parse, resolve and annotate a text whose parameters have no values yet.
+    """Parse, resolve and annotate a text whose parameters have no values yet."""
+    return dialect.annotated(dialect.parse(text), parameter_types(text))
+
+
+def parameter_types(text: str) -> dict[str, str]:
+    """Return the Trino types of the parameters, as far as their places tell.
 
     A parameter has the type of the column that it is compared with, or of the cast around it; in
-    arithmetic it is a double. Any other stays of unknown type.
+    arithmetic it is a double. Any other is left out.
     """
     from sqlglot import exp
 
-    first = dialect.annotated(dialect.parse(text), {})
+    tree = dialect.annotated(dialect.parse(text), {})
     types: dict[str, str] = {}
     unclear: set[str] = set()
-    for node in first.find_all(exp.Placeholder):
+    for node in tree.find_all(exp.Placeholder):
         kind = _expected(node)
         if kind is not None:
             types.setdefault(node.name, kind)
         elif isinstance(node.parent, (exp.Binary, exp.Func, exp.Neg, exp.Paren, exp.If)):
             unclear.add(node.name)
-    for name in unclear:
-        types.setdefault(name, "double")
-    return dialect.annotated(dialect.parse(text), types)
+    return {**dict.fromkeys(unclear, "double"), **types}
 
 
 def _expected(node: exp.Expr) -> str | None:
