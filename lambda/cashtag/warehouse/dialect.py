@@ -165,6 +165,7 @@ def annotated(tree: exp.Query, types: Mapping[str, str]) -> exp.Query:
 
     `types` are the parameters' Trino types. Raises InputError for unknown tables and columns.
     """
+    from sqlglot import exp
     from sqlglot.errors import SqlglotError
     from sqlglot.optimizer.annotate_types import annotate_types
     from sqlglot.optimizer.qualify import qualify
@@ -184,6 +185,10 @@ def annotated(tree: exp.Query, types: Mapping[str, str]) -> exp.Query:
         )
     except SqlglotError as error:
         raise InputError(_unresolved(tree, error)) from error
+    for having in tree.find_all(exp.Having):
+        for column in having.find_all(exp.Column):
+            if not column.table:  # sqlglot takes it for an alias, as DuckDB would
+                raise InputError(_no_column(tree, column.name, ""))
     return annotate_types(
         tree, schema=schema(), dialect="athena", expression_metadata=trino_types.metadata()
     )
@@ -260,12 +265,15 @@ def _unresolved(tree: exp.Query, error: Exception) -> str:
     )
     if not m:
         return f"SQL: {message}"
-    known = sorted({c for t in partitions.names(tree) for c in contracts.contract(t).sql_types()})
-    near = get_close_matches(m[1].lower(), known, n=3)
     place = re.search(r"Line: (\d+), Col: (\d+)", message)
-    where = f" (line {place[1]}, column {place[2]})" if place else ""
+    return _no_column(tree, m[1], f" (line {place[1]}, column {place[2]})" if place else "")
+
+
+def _no_column(tree: exp.Query, name: str, where: str) -> str:
+    known = sorted({c for t in partitions.names(tree) for c in contracts.contract(t).sql_types()})
+    near = get_close_matches(name.lower(), known, n=3)
     hint = f"; did you mean {', '.join(near)}?" if near else ""
     return (
-        f"no column {m[1]!r}{where}{hint} "
+        f"no column {name!r}{where}{hint} "
         "(an alias of the same SELECT can be used in ORDER BY only)"
     )

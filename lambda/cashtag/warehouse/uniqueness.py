@@ -135,10 +135,8 @@ def _joined(
     equal: dict[str, set[str]],
 ) -> list[Key]:
     if isinstance(join.this, exp.Unnest):
-        if not join.this.args.get("offset"):
-            return []
-        ordinality = join.this.alias_column_names[-1]
-        return [key | {f"{alias}.{ordinality}"} for key in left]
+        place = _ordinality(join.this)
+        return [key | {f"{alias}.{place}"} for key in left] if place else []
     if join.side in {"FULL", "RIGHT"} or join.args.get("using"):
         return []
     on = list(_conjuncts(join.args.get("on")))
@@ -160,6 +158,15 @@ def _joined(
     if any(key <= there for key in left) and not join.side:
         found += right
     return found or [a | b for a in left for b in right]
+
+
+def _ordinality(unnest: exp.Unnest) -> str | None:
+    """Name of the column that WITH ORDINALITY adds, the last one of the alias."""
+    offset = unnest.args.get("offset")
+    if isinstance(offset, exp.Expr):
+        return offset.name
+    names = unnest.alias_column_names
+    return names[-1] if offset and len(names) > len(unnest.expressions) else None
 
 
 def _source_keys(scope: Scope, alias: str) -> list[Key]:
