@@ -67,7 +67,8 @@
         : "no account has traded", { values: span.map((s) => equity(s)?.now ?? null) }),
       card("Coverage", percent(now.coverage), now.partial
         ? el("span", { cls: "warn" }, "partial: no trading")
-        : known(now.coverage) ? "all runs complete" : "nothing was collected", { values: days.map((d) => d.coverage) }));
+        : !known(now.coverage) ? "nothing was collected"
+          : now.coverage < 1 ? `partial below ${percent(cashtag.facts.limits.partialBelow)}` : "all runs complete", { values: days.map((d) => d.coverage) }));
   }
 
   Object.assign(cashtag, { spark, card, drawCards: draw });
