@@ -13,7 +13,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from cashtag import sessions
-from cashtag.errors import SourceRefused
+from cashtag.errors import SourceRefused, StoreError
 from cashtag.lake import completion, layout, lines, numbered
 from cashtag.ports import Day, Env, Fetched, Status
 from cashtag.scrape import coverage, manifest
@@ -184,21 +184,34 @@ def signals(env: Env, dt: date) -> Signalled:
     session = sessions.session_of_run(dt, at)
     build = build_of(env)
     keys = [info.key for info in env.lake.raw.list(layout.manifests(dt))]
+    if not keys:
+        raise StoreError(
+            f"{env.lake.raw.uri(layout.manifests(dt))} holds no manifest: scrape the run of {dt} "
+            "first (`cashtag run --date`)"
+        )
     expected = [obj.key for obj in manifest.expected(manifest.of_day(env.lake.raw, dt))]
     staging.compact(env.settings, env.lake, build, dt, expected)
     for table in ("tweets", "news", "prices"):
         env.warehouse.register(table, dt)
     settled = settle.settle(env, session) if dt == session else None
-    covered = coverage.of_session(env.lake.raw, session, sessions.window(session, at), env.settings)
+    window = sessions.window(session, at)
+    covered = coverage.of_session(env.lake.raw, session, window, env.settings)
     unstaged = completion.missing(env.lake, build, expected)
-    published = publish.publish(
-        env,
-        session,
-        dt,
-        coverage=covered.share,
-        partial=covered.partial or bool(unstaged),
-        state=completion.state(keys, build),
-    )
+    state = completion.state(keys, build)
+    while True:
+        compacted = _compacted(env, window)
+        published = publish.publish(
+            env,
+            session,
+            compacted[-1],
+            run=dt,
+            coverage=covered.share,
+            partial=covered.partial or bool(unstaged) or compacted != window,
+            state=state,
+        )
+        # A run of the same session that came in meanwhile must not be overwritten by this one.
+        if _compacted(env, window) == compacted:
+            break
     _keep_config(env)
     return Signalled(
         dt,
@@ -207,6 +220,16 @@ def signals(env: Env, dt: date) -> Signalled:
         covered,
         _directions(env, session),
         tuple(str(finding) for finding in published.findings),
+    )
+
+
+def _compacted(env: Env, window: tuple[date, ...]) -> tuple[date, ...]:
+    """Runs of a session's window whose tables are there, ascending.
+
+    A session's signals are made from the newest of them, whichever run is made again.
+    """
+    return tuple(
+        run for run in window if env.lake.enriched.exists(layout.enriched("prices", run))
     )
 
 

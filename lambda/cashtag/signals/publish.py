@@ -43,6 +43,7 @@ def publish(
     session: date,
     dt: date,
     *,
+    run: date | None = None,
     coverage: float | None,
     partial: bool,
     state: str,
@@ -53,9 +54,10 @@ def publish(
         env: lake, warehouse, settings, and the scorer whose version the run is named after.
         session: the session that the tables are for; each of its objects is replaced.
         dt: newest collected run of the session's window.
+        run: the run that asked, `dt` when None; an earlier one of the same window when it is made again.
         coverage: smallest coverage of the window's runs; None when unknown.
         partial: a run of the window is missing or incomplete; stored, and traded by no gate.
-        state: name of the state of the day's raw data and build; part of the marker's key.
+        state: name of the state of the run's raw data and build; part of the marker's key.
 
     Raises:
         CheckFailed: a check marked `fail` found rows; the session's objects are untouched.
@@ -70,7 +72,9 @@ def publish(
         env.warehouse.register(name, session)
         hashes[name] = parquet.content_hash(contract, table)
     run_id = models.run_id(env, dt)
-    marker = {"session": str(session), "dt": str(dt), "run_id": run_id, "tables": hashes}
+    # Nothing in the marker depends on when it was made, only on the run whose state it names.
+    asked = run or dt
+    marker = {"session": str(session), "dt": str(asked), "run_id": models.run_id(env, asked)}
     first = env.lake.signals.put_if_absent(
         layout.published(session, state), json.dumps(marker, sort_keys=True, indent=1).encode()
     )
