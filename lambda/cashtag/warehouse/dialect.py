@@ -22,6 +22,7 @@ from cashtag.warehouse import partitions, sql
 
 if TYPE_CHECKING:
     from sqlglot import exp
+    from sqlglot.optimizer.scope import Scope
     from sqlglot.schema import MappingSchema
 
 ParameterType = Literal[
@@ -165,7 +166,6 @@ def annotated(tree: exp.Query, types: Mapping[str, str]) -> exp.Query:
 
     `types` are the parameters' Trino types. Raises InputError for unknown tables and columns.
     """
-    from sqlglot import exp
     from sqlglot.errors import SqlglotError
     from sqlglot.optimizer.annotate_types import annotate_types
     from sqlglot.optimizer.qualify import qualify
@@ -185,10 +185,7 @@ def annotated(tree: exp.Query, types: Mapping[str, str]) -> exp.Query:
         )
     except SqlglotError as error:
         raise InputError(_unresolved(tree, error)) from error
-    for having in tree.find_all(exp.Having):
-        for column in having.find_all(exp.Column):
-            if not column.table:  # sqlglot takes it for an alias, as DuckDB would
-                raise InputError(_no_column(tree, column.name, ""))
+    _resolve_having(tree)
     return annotate_types(
         tree, schema=schema(), dialect="athena", expression_metadata=trino_types.metadata()
     )
@@ -226,6 +223,31 @@ def _name_columns(tree: exp.Query) -> None:
         for number, column in enumerate(select.expressions):
             if not isinstance(column, (exp.Alias, exp.Column, exp.Star)):
                 column.replace(exp.alias_(column.copy(), f"_col{number}"))
+
+
+def _resolve_having(tree: exp.Query) -> None:
+    """Resolve names in HAVING that sqlglot takes for aliases: in Trino they are columns."""
+    from sqlglot import exp
+    from sqlglot.optimizer.scope import traverse_scope
+
+    for scope in traverse_scope(tree):
+        having = scope.expression.args.get("having")
+        for column in having.find_all(exp.Column) if having else ():
+            if column.table:
+                continue
+            owners = [a for a, source in scope.sources.items() if column.name in _columns(source)]
+            if len(owners) != 1:
+                raise InputError(_no_column(tree, column.name, ""))
+            column.set("table", exp.to_identifier(owners[0], quoted=True))
+
+
+def _columns(source: exp.Table | Scope) -> list[str]:
+    from sqlglot import exp
+
+    if isinstance(source, exp.Table):
+        return list(schema().column_names(source))
+    query = source.expression
+    return list(query.named_selects) if isinstance(query, exp.Query) else []
 
 
 def _type_parameters(tree: exp.Query, types: Mapping[str, str]) -> None:
