@@ -107,7 +107,9 @@ def lint(query: Query) -> list[Finding]:
 
 def typed(text: str) -> exp.Query:
     """Parse, resolve and annotate a text whose parameters have no values yet."""
-    return dialect.annotated(dialect.parse(text), parameter_types(text))
+    from cashtag.warehouse import resolve
+
+    return resolve.annotated(dialect.parse(text), parameter_types(text))
 
 
 def parameter_types(text: str) -> dict[str, str]:
@@ -118,7 +120,9 @@ def parameter_types(text: str) -> dict[str, str]:
     """
     from sqlglot import exp
 
-    tree = dialect.annotated(dialect.parse(text), {})
+    from cashtag.warehouse import resolve
+
+    tree = resolve.annotated(dialect.parse(text), {})
     types: dict[str, str] = {}
     unclear: set[str] = set()
     for node in tree.find_all(exp.Placeholder):
