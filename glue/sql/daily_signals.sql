@@ -12,14 +12,36 @@ WITH symbols AS (
 ),
 
 sentiment AS (
-  SELECT *
+  SELECT
+    ticker,
+    n_tweets,
+    n_effective,
+    polarity,
+    previous_polarity,
+    previous_n_effective,
+    polarity_change,
+    change_se,
+    confidence_reference,
+    z,
+    top_tweet_ids,
+    model,
+    model_version
   FROM daily_sentiment
   WHERE session = :session
 ),
 
 features AS (
   SELECT
-    *,
+    ticker,
+    last_session,
+    close,
+    sma20,
+    atr14,
+    volume_ratio,
+    trend_state,
+    breakout,
+    "cross",
+    regime_multiplier,
     ROUND(adjusted_close - sma20, 10) AS distance,
     -- How far that is in the scale of its range, and how much more volume than usual.
     abs(ROUND(adjusted_close - sma20, 10)) / NULLIF(:atr_scale * atr14, 0e0) AS reach,
