@@ -42,6 +42,11 @@ class Scan:
     columns: tuple[str, ...]
     bounds: partitions.Bounds
 
+    @property
+    def files(self) -> str:
+        """Name of the parameter that lists its files; no name in the text begins like it."""
+        return self.mark.strip('"').replace(" ", "_")
+
 
 @dataclass(frozen=True, slots=True)
 class Translation:
@@ -104,7 +109,7 @@ def _translate(text: str, types: tuple[tuple[str, ParameterType], ...]) -> Trans
         scans.append(Scan(mark, node.name, columns or (contract.partition,), bounds))
         node.set("this", exp.to_identifier(f"{prefix} {number}", quoted=True))
     return Translation(
-        rewrites.to_duckdb(tree).sql("duckdb"), tuple(scans), tuple(name for name, _ in types)
+        rewrites.to_duckdb(tree).sql("duckdb", comments=False), tuple(scans), tuple(name for name, _ in types)
     )
 
 
