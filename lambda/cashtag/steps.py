@@ -228,9 +228,7 @@ def _compacted(env: Env, window: tuple[date, ...]) -> tuple[date, ...]:
 
     A session's signals are made from the newest of them, whichever run is made again.
     """
-    return tuple(
-        run for run in window if env.lake.enriched.exists(layout.enriched("prices", run))
-    )
+    return tuple(run for run in window if env.lake.enriched.exists(layout.enriched("prices", run)))
 
 
 def _directions(env: Env, session: date) -> dict[str, str]:

@@ -1,12 +1,19 @@
-"""Printing rows for a person (a table) or a program (JSON, CSV); never interpreting their text."""
+"""Printing rows for a person (a table) or a program (JSON, CSV); never interpreting their text.
+
+JSON is exact and, as it is printed, harmless on a terminal: what could steer one is escaped. CSV
+keeps numbers exact; text in it has no control characters, and a quote before what a spreadsheet
+would run as a formula.
+"""
 
 from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, time
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from cashtag.cli.options import Format
@@ -16,6 +23,14 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 Row = Mapping[str, Any]
+
+# Controls of a terminal (C0, C1), and marks that turn the direction of what stands around a text.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+_STEERING = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_JOINERS = "\u200c\u200d"  # not printable alone, but an emoji of a family falls apart without
+_FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_WHOLE_ABOVE, _SCIENTIFIC_FROM = 1e4, 1e15  # dollars stay readable; nothing fills the screen
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -37,13 +52,7 @@ def show(
     """Print rows; JSON is a list of row objects, CSV has a header line."""
     names = list(columns) or (list(rows[0]) if rows else [])
     if how is Format.json:
-        print(
-            json.dumps(
-                [{name: plain(row.get(name)) for name in names} for row in rows],
-                ensure_ascii=False,
-                indent=1,
-            )
-        )
+        print(as_json([{name: row.get(name) for name in names} for row in rows]))
     elif how is Format.csv:
         import csv
 
@@ -74,27 +83,49 @@ def _table(rows: Sequence[Row], names: Sequence[str], title: str | None) -> None
 
 
 def cell(value: Any, *, exact: bool = False) -> str:
-    """One value as text: numbers short unless `exact`, no control characters."""
+    """One value as text: for a table numbers are short, for CSV (`exact`) they are whole."""
     if value is None:
         return ""
     if isinstance(value, bool):
-        return "yes" if value and not exact else "no" if not exact else str(value).lower()
+        return str(value).lower() if exact else "yes" if value else "no"
     if isinstance(value, float) and not exact:
-        return f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
-    if isinstance(value, list | dict):
-        return json.dumps(plain(value), ensure_ascii=False)
+        size = abs(value)
+        return f"{value:,.0f}" if _WHOLE_ABOVE <= size < _SCIENTIFIC_FROM else f"{value:,.4g}"
+    if isinstance(value, list | dict | tuple | bytes):
+        value = plain(value)
+        return value if isinstance(value, str) else as_json(value, indent=None)
     text = str(value)
-    return "".join(c if c.isprintable() or c in " \t" else " " for c in text)
+    if not exact:
+        return "".join(c if c.isprintable() or c in _JOINERS else " " for c in text)
+    if isinstance(value, str):
+        text = _CONTROL.sub(" ", text)
+        if _FORMULA.match(text) and not _NUMBER.fullmatch(text):
+            text = f"'{text}"
+    return text
+
+
+def as_json(value: Any, *, indent: int | None = 1) -> str:
+    """A value as JSON text that reads back exactly; UTF-8, but what steers terminals is escaped."""
+    text = json.dumps(plain(value), ensure_ascii=False, indent=indent)
+    # All of these can only stand inside strings, where JSON lets any character be escaped.
+    return _STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON has it: dates as ISO text, NaN as null."""
-    if isinstance(value, date | datetime):
+    """A value as JSON has it: moments as ISO text, NaN as null, bytes in hex, decimals exact."""
+    if isinstance(value, date | datetime | time):
         return value.isoformat()
     if isinstance(value, float) and not math.isfinite(value):
         return None
+    if isinstance(value, Decimal):
+        number = float(value)
+        return number if Decimal(repr(number)) == value else str(value)
+    if isinstance(value, bytes):
+        return value.hex(" ")
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, tuple) and hasattr(value, "nanoseconds"):  # Arrow's INTERVAL
+        return {name: getattr(value, name) for name in ("months", "days", "nanoseconds")}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     return value

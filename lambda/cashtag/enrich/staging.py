@@ -1,22 +1,28 @@
 """From a raw object to its stage object, and from a day's stage to its tables.
 
 A stage object mirrors the key of its raw object, so any number of writers may work at once; the
-day's tables are one object each, made from the stage in the order of the raw keys.
+day's tables are one object each, made from the stage in the order of the raw keys. What cannot
+become rows is kept beside the stage before the stage itself: where that is, nothing is lost.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import date
+from hashlib import blake2b
 
 import numpy as np
 import orjson
+import pyarrow as pa
 
+from cashtag.enrich import bars as daily_bars
 from cashtag.enrich import compact as compacting
 from cashtag.enrich import news as news_items
 from cashtag.enrich import prices as price_bars
 from cashtag.enrich import tweets as posts
 from cashtag.enrich.envelopes import Rejected
+from cashtag.enrich.parsed import Parsed
+from cashtag.errors import ContractError, KeyMissing, StoreError
 from cashtag.lake import layout, lines, parquet
 from cashtag.lake.contracts import contract
 from cashtag.ports import Lake, Scorer
@@ -32,11 +38,23 @@ def stage(
     key: layout.RawKey,
     universe: Callable[[], tuple[str, ...]],
 ) -> dict[str, int]:
-    """Write the stage object of one raw object of tweets or news; return its counts by fate."""
-    raw_key = str(key)
-    data = lake.raw.get(raw_key)
+    """Write the stage object of one raw object of tweets or news; return its counts by fate.
 
-    def score(parsed: posts.Parsed | news_items.Parsed) -> np.ndarray:
+    A damaged raw object leaves what can be read of it.
+
+    Raises:
+        KeyMissing: the raw object is not there.
+        StoreError: the lake, or what it has recorded of the model, cannot be read or written.
+        CashtagError: the model cannot answer, or its recorded answers do not fit.
+    """
+    raw_key = str(key)
+    data = _raw(lake, raw_key)
+
+    def score(parsed: Parsed) -> np.ndarray:
+        if any(line.line == 0 for line in parsed.rejected):
+            # Damaged: what is left gets rows, but the record stays for the whole object, which
+            # may come back from a copy.
+            return _unrecorded(scorer, parsed.texts, settings.enrich.batch_size)
         return recorded.answers(
             lake.enriched,
             layout.scores(scorer.version, raw_key),
@@ -46,22 +64,43 @@ def stage(
             batch_size=settings.enrich.batch_size,
         )
 
-    found: posts.Enriched | news_items.Enriched
     if key.kind == "tweets":
         found = posts.enrich_object(settings, key, data, score, scorer.name, scorer.version)
     else:
         found = news_items.enrich_object(
             settings, key, data, universe(), score, scorer.name, scorer.version
         )
+    _quarantine(lake, build, raw_key, found.rejected)
     packed = parquet.write_stage(contract(key.kind), found.table)
     lake.enriched.put(layout.stage(build, raw_key), packed)
-    _quarantine(lake, build, raw_key, found.rejected)
     return dict(found.counts)
+
+
+def _raw(lake: Lake, key: str) -> bytes:
+    try:
+        return lake.raw.get(key)
+    except KeyMissing as error:
+        raise KeyMissing(
+            f"{lake.raw.uri(key)} was scraped and is gone; bring it back from a copy, then run "
+            "the day again"
+        ) from error
+
+
+def _unrecorded(scorer: Scorer, texts: Sequence[str | None], batch_size: int) -> np.ndarray:
+    found = np.full((len(texts), 3), np.nan)
+    held = [i for i, text in enumerate(texts) if text is not None]
+    for start in range(0, len(held), batch_size):
+        batch = held[start : start + batch_size]
+        found[batch] = scorer.score([texts[i] or "" for i in batch])
+    return found
 
 
 def _quarantine(lake: Lake, build: str, raw_key: str, rejected: Sequence[Rejected]) -> None:
     """Keep lines that could not become rows, as text, with reason and line number."""
+    key = layout.rejected(build, raw_key)
     if not rejected:
+        if lake.enriched.exists(key):  # the raw object was brought back whole
+            lake.enriched.delete(key)
         return
     packed = lines.pack(
         orjson.dumps(
@@ -69,26 +108,55 @@ def _quarantine(lake: Lake, build: str, raw_key: str, rejected: Sequence[Rejecte
         )
         for r in rejected
     )
-    lake.enriched.put(layout.rejected(build, raw_key), packed)
+    lake.enriched.put(key, packed)
 
 
 def compact(settings: Settings, lake: Lake, build: str, dt: date, expected: Sequence[str]) -> None:
     """Make the day's tables `tweets`, `news` and `prices` from what is staged.
 
     Objects that were expected and are not staged are left out: the caller marks such a day.
+
+    Raises:
+        KeyMissing: a raw object of bars is not there.
+        StoreError: a stage object is damaged, or the lake cannot be read or written.
     """
     parsed = compacting.natural_order(
         key for raw_key in expected if (key := layout.parse_raw(raw_key)) is not None
     )
     for name in ("tweets", "news"):
         staged = [
-            parquet.read(contract(name), lake.enriched.get(stage_key))
+            _staged(lake, name, dt, stage_key)
             for key in parsed
             if key.kind == name and lake.enriched.exists(stage_key := layout.stage(build, str(key)))
         ]
         table = compacting.compact(contract(name), staged)
         lake.enriched.put(layout.enriched(name, dt), parquet.write(contract(name), table))
-    bars = {key: lake.raw.get(key) for key in expected if key.startswith(("bars/", "prices/"))}
+    bars = {key: _raw(lake, key) for key in expected if key.startswith(("bars/", "prices/"))}
+    for raw_key, data in bars.items():
+        _quarantine(lake, build, raw_key, _no_bars(raw_key, data))
     prices = contract("prices")
     table = price_bars.prices_for(dt, bars, settings)
     lake.enriched.put(layout.enriched("prices", dt), parquet.write(prices, table))
+
+
+def _staged(lake: Lake, name: str, dt: date, key: str) -> pa.Table:
+    try:
+        return parquet.read(contract(name), lake.enriched.get(key))
+    except ContractError as error:
+        raise StoreError(
+            f"{lake.enriched.uri(key)} is damaged ({error}); make the day again: "
+            f"cashtag rebuild --from {dt} --to {dt}"
+        ) from error
+
+
+# Lines of bars that are none, by key and content: bars of years are expected every day.
+_known: dict[tuple[str, bytes], tuple[Rejected, ...]] = {}
+
+
+def _no_bars(key: str, data: bytes) -> tuple[Rejected, ...]:
+    named = (key, blake2b(data, digest_size=16).digest())
+    if named not in _known:
+        # The ticker decides what a bar needs (an index has no volume); bars/…/NVDA-1.jsonl.gz.
+        ticker = key.rsplit("/", 1)[-1].rpartition("-")[0] if key.startswith("bars/") else None
+        _known[named] = daily_bars.read(data, ticker)[1]
+    return _known[named]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import date
 from typing import TYPE_CHECKING
 
+from cashtag.errors import ContractError
 from cashtag.lake import layout, parquet
 from cashtag.lake.contracts import Contract
 from cashtag.ports import Lake, Store
@@ -39,11 +40,20 @@ def partitions(
 
 
 def read(lake: Lake, contract: Contract, partition: date) -> pa.Table | None:
-    """Rows of one partition without its partition column; None when it does not exist."""
+    """Rows of one partition without its partition column; None when it does not exist.
+
+    Raises:
+        ContractError: the object is damaged, or of another contract.
+    """
     store, key = zone_of(lake, contract), key_of(contract, partition)
     if not store.exists(key):
         return None
-    return parquet.read(contract, store.get(key))
+    try:
+        return parquet.read(contract, store.get(key))
+    except ContractError as error:
+        raise ContractError(
+            f"{store.uri(key)}: {error} (cashtag rebuild --from {partition})"
+        ) from error
 
 
 def read_range(

@@ -46,7 +46,10 @@ def text(query: str | None, file: Path | None, named: str | None) -> str:
 
 
 def answer(settings: Settings, select: str, given: list[str]) -> pa.Table:
-    """Run a SELECT over the lake; parameters that it names and nobody gave get their defaults."""
+    """Run a SELECT over the lake; parameters that it names and nobody gave get their defaults.
+
+    Of columns with one name, as a join's `*` has them, the second becomes `name_2`.
+    """
     from cashtag import services
     from cashtag.warehouse.duckdb import DuckDBWarehouse
 
@@ -56,7 +59,20 @@ def answer(settings: Settings, select: str, given: list[str]) -> pa.Table:
     if missing:
         params |= _defaults(lake, missing)
     with DuckDBWarehouse(lake) as warehouse:
-        return warehouse.query(select, params)
+        rows = warehouse.query(select, params)
+    return rows.rename_columns(_distinct(rows.column_names))
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """Names as they are, repeated ones numbered: a row object holds each name once."""
+    found: list[str] = []
+    for name in names:
+        number, unique = 1, name
+        while unique in found:
+            number += 1
+            unique = f"{name}_{number}"
+        found.append(unique)
+    return found
 
 
 def _given(pairs: list[str]) -> dict[str, SqlValue]:

@@ -8,15 +8,19 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cashtag import sessions
+from cashtag.errors import ContractError
 from cashtag.lake import layout, lines
 from cashtag.lake.contracts import contract, contracts
 from cashtag.lake.partitions import hashes, partitions, read
 from cashtag.ports import Lake
 from cashtag.scrape import coverage
 from cashtag.settings import Settings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +75,8 @@ def _run(lake: Lake, settings: Settings, dt: date) -> RunStatus:
     session = sessions.session_of_run(dt, at)
     run = coverage.of_run(lake.raw, dt, settings)
     reason = run.reason(settings.scrape.coverage.partial_below)
-    tweets = read(lake, contract("tweets"), dt)
-    signals = read(lake, contract("daily_signals"), session)
+    tweets, damage = _read(lake, "tweets", dt)
+    signals, other = _read(lake, "daily_signals", session)
     fired = None
     if signals is not None:
         fired = sum(1 for way in signals.column("direction").to_pylist() if way != "HOLD")
@@ -84,11 +88,19 @@ def _run(lake: Lake, settings: Settings, dt: date) -> RunStatus:
         asked=run.asked,
         coverage=run.share,
         partial=reason is not None,
-        reason=reason or "",
+        reason="; ".join(filter(None, (reason, damage, other))),
         rows=None if tweets is None else tweets.num_rows,
         published=any(True for _ in lake.signals.list(layout.published(session, ""))),
         signals=fired,
     )
+
+
+def _read(lake: Lake, table: str, partition: date) -> tuple[pa.Table | None, str | None]:
+    """A partition, if it is there and readable; else None and what is wrong, which status tells."""
+    try:
+        return read(lake, contract(table), partition), None
+    except ContractError as error:
+        return None, str(error)
 
 
 def gaps(lake: Lake) -> list[date]:
@@ -121,23 +133,37 @@ def table_hashes(lake: Lake) -> Iterator[dict[str, Any]]:
 
 
 def quarantined(lake: Lake) -> list[dict[str, Any]]:
-    """One row per (origin, reason): lines kept in quarantine, in raw and in enriched."""
+    """One row per (origin, reason): lines kept in quarantine, in raw and in enriched.
+
+    `first_in` is the first raw object that such a line is in, or for an import the object of the
+    quarantine. A line that several builds could not read counts once.
+    """
     counts: Counter[tuple[str, str]] = Counter()
+    where: dict[tuple[str, str], str] = {}
+    seen: set[tuple[str, int, str]] = set()
     for store in (lake.raw, lake.enriched):
         for info in store.list("quarantine/"):
-            origin = info.key.removeprefix("quarantine/").rsplit("/", 1)[0]
-            for line in lines.read(store.get(info.key), name=info.key):
-                counts[_short(origin), json.loads(line)["reason"]] += 1
+            origin, key = _origin(info.key)
+            for n, text in enumerate(lines.read(store.get(info.key), name=store.uri(info.key))):
+                line = json.loads(text)
+                # An import keeps lines of many files; a build those of one raw object.
+                number = line["line"] if origin.startswith("enrich/") else n
+                if (key, number, line["reason"]) not in seen:
+                    seen.add((key, number, line["reason"]))
+                    counts[origin, line["reason"]] += 1
+                    where.setdefault((origin, line["reason"]), key)
     return [
-        {"origin": origin, "reason": reason, "lines": n}
+        {"origin": origin, "reason": reason, "lines": n, "first_in": where[origin, reason]}
         for (origin, reason), n in sorted(counts.items())
     ]
 
 
-def _short(origin: str) -> str:
-    """`import/twitter-v1` stays; `<build>/tweets/dt=…/source=x` becomes `enrich/tweets`."""
-    parts = origin.split("/")
-    return origin if parts[0] == "import" else f"enrich/{parts[1]}" if len(parts) > 1 else origin
+def _origin(key: str) -> tuple[str, str]:
+    """Where lines come from: (`import/twitter-v1`, the key) or (`enrich/tweets`, the raw key)."""
+    parts = key.split("/")
+    if parts[1] == "import":
+        return "/".join(parts[1:-1]), key
+    return f"enrich/{parts[2]}", "/".join(parts[2:])
 
 
 def summary(lake: Lake, settings: Settings) -> dict[str, Any]:

@@ -6,11 +6,14 @@ complete by definition: a ticker without tweets on a day is truly empty, not ref
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import date
 
 from cashtag.lake import layout
 from cashtag.ports import Day, Fetched, Store
+
+_BARS = re.compile(r"^bars/source=[^/]+/(?P<ticker>[^/]+)-\d+\.jsonl\.gz$")
 
 
 class ArchiveSource:
@@ -33,9 +36,7 @@ class ArchiveSource:
 
     def asked(self, dt: date) -> tuple[str, ...]:
         """Tickers with bars in the archive, or with tweets on `dt`; market symbols only if tweeted."""
-        with_bars = {
-            info.key.rsplit("/", 1)[-1].rsplit("-", 1)[0] for info in self._raw.list("bars/")
-        }
+        with_bars = {ticker for _, ticker in self._bars()}
         with_tweets = {name for _, name in self._objects("tweets", dt)}
         return tuple(sorted((with_bars - self._always_bars) | with_tweets))
 
@@ -49,9 +50,8 @@ class ArchiveSource:
                 yield Fetched("tweets", ticker, "empty")
             for key in tweets.get(ticker, ()):
                 yield Fetched("tweets", ticker, "ok", key=key)
-        for info in self._raw.list("bars/"):
-            symbol = info.key.rsplit("/", 1)[-1].rsplit("-", 1)[0]
-            yield Fetched("bars", symbol, "ok", key=info.key)
+        for key, ticker in self._bars():
+            yield Fetched("bars", ticker, "ok", key=key)
         for key, _ in self._objects("news", day.dt):
             yield Fetched("news", None, "ok", key=key)
 
@@ -60,4 +60,12 @@ class ArchiveSource:
             (info.key, parsed.name)
             for info in self._raw.list(layout.raw_prefix(kind, dt))
             if (parsed := layout.parse_raw(info.key)) is not None
+        ]
+
+    def _bars(self) -> list[tuple[str, str]]:
+        """Keys of bars and their tickers; what else lies in a folder, such as `.DS_Store`, is not ours."""
+        return [
+            (info.key, found["ticker"])
+            for info in self._raw.list("bars/")
+            if (found := _BARS.match(info.key))
         ]

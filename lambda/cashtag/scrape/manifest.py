@@ -112,8 +112,17 @@ def of_day(raw: Store, dt: date) -> tuple[Manifest, ...]:
 
 
 def expected(manifests: Iterable[Manifest]) -> tuple[ObjectEntry, ...]:
-    """The union of the manifests' objects, sorted by key."""
-    union = {obj.key: obj for manifest in manifests for obj in manifest.objects}
+    """The union of the manifests' objects, sorted by key.
+
+    A raw object never changes. Where manifests differ about one, a later scrape found it damaged:
+    what the fuller entry says was scraped.
+    """
+    union: dict[str, ObjectEntry] = {}
+    for manifest in manifests:
+        for obj in manifest.objects:
+            known = union.get(obj.key)
+            if known is None or (obj.lines, obj.bytes) > (known.lines, known.bytes):
+                union[obj.key] = obj
     return tuple(union[key] for key in sorted(union))
 
 
