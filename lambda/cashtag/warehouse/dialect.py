@@ -109,7 +109,9 @@ def _translate(text: str, types: tuple[tuple[str, ParameterType], ...]) -> Trans
         scans.append(Scan(mark, node.name, columns or (contract.partition,), bounds))
         node.set("this", exp.to_identifier(f"{prefix} {number}", quoted=True))
     return Translation(
-        rewrites.to_duckdb(tree).sql("duckdb", comments=False), tuple(scans), tuple(name for name, _ in types)
+        rewrites.to_duckdb(tree).sql("duckdb", comments=False),
+        tuple(scans),
+        tuple(name for name, _ in types),
     )
 
 

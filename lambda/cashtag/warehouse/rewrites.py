@@ -99,6 +99,11 @@ def _sign(node: exp.Expr) -> exp.Expr:
     return _cast(node, kind.sql("duckdb")) if kind is not None else node
 
 
+def _whole(node: exp.Expr) -> exp.Expr | None:
+    # An integer is its own floor and ceiling; DuckDB makes it a double.
+    return exp.Paren(this=node.this.copy()) if is_kind(node.this, INTEGERS) else None
+
+
 # ---------------------------------------------------------------- casts
 
 
@@ -227,6 +232,8 @@ _RULES: Mapping[type[exp.Expr], Callable[[exp.Expr], exp.Expr | None]] = {
     exp.RegrSlope: _finite,
     exp.RegrIntercept: _finite,
     exp.Sign: _sign,
+    exp.Ceil: _whole,
+    exp.Floor: _whole,
     exp.Cast: _casting,
     exp.TryCast: _casting,
     exp.DateDiff: _date_diff,
