@@ -115,7 +115,8 @@ pairs = {
     "the session itself (what nobody knew)": joined[["polarity", "next_change"]].dropna(),
 }
 for name, pair in pairs.items():
-    rho = pair.iloc[:, 0].corr(pair.iloc[:, 1], method="spearman")
+    ranks = pair.rank()
+    rho = ranks.iloc[:, 0].corr(ranks.iloc[:, 1])
     print(f"{name}: rho {rho:+.3f}, n {len(pair)}, about ± {1.96 / max(1, len(pair)) ** 0.5:.3f}")
 
 # %% [markdown]
