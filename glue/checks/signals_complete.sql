@@ -1,36 +1,28 @@
 -- fail: whoever has sentiment or features has two signals and a rank, and nobody else. One row per (ticker) that breaks this.
 -- Reads daily_sentiment, daily_features, daily_signals and ranking of :session.
-WITH known AS (
-  SELECT ticker
+WITH seen AS (
+  SELECT ticker, 1 AS known, 0 AS signals, 0 AS ranks
   FROM daily_sentiment
   WHERE session = :session
-  UNION
-  SELECT ticker
+  UNION ALL
+  SELECT ticker, 1 AS known, 0 AS signals, 0 AS ranks
   FROM daily_features
   WHERE session = :session
-),
-
-signalled AS (
-  SELECT
-    ticker,
-    count(DISTINCT kind) AS n_kinds
+  UNION ALL
+  SELECT ticker, 0 AS known, 1 AS signals, 0 AS ranks
   FROM daily_signals
-  WHERE session = :session
-  GROUP BY ticker
-),
-
-ranked AS (
-  SELECT ticker
+  WHERE session = :session AND kind IN ('STOCK', 'OPTION')
+  UNION ALL
+  SELECT ticker, 0 AS known, 0 AS signals, 1 AS ranks
   FROM ranking
   WHERE session = :session
 )
 
 SELECT
-  CAST(COALESCE(known.ticker, signalled.ticker, ranked.ticker) AS varchar) AS ticker,
-  CAST(known.ticker IS NOT NULL AS boolean) AS is_known,
-  CAST(COALESCE(signalled.n_kinds, 0) AS bigint) AS n_signals,
-  CAST(ranked.ticker IS NOT NULL AS boolean) AS has_rank
-FROM known
-FULL OUTER JOIN signalled ON signalled.ticker = known.ticker
-FULL OUTER JOIN ranked ON ranked.ticker = COALESCE(known.ticker, signalled.ticker)
-WHERE known.ticker IS NULL OR ranked.ticker IS NULL OR COALESCE(signalled.n_kinds, 0) <> 2
+  CAST(ticker AS varchar) AS ticker,
+  CAST(sum(known) AS bigint) AS n_known,
+  CAST(sum(signals) AS bigint) AS n_signals,
+  CAST(sum(ranks) AS bigint) AS n_ranks
+FROM seen
+GROUP BY ticker
+HAVING sum(known) = 0 OR sum(signals) <> 2 OR sum(ranks) <> 1
