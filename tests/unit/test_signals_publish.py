@@ -177,14 +177,23 @@ def test_a_new_state_gets_its_own_marker(env: Env) -> None:
     assert env.lake.signals.exists(layout.published(MONDAY, "s2"))
 
 
-def test_a_later_run_of_the_window_replaces_the_session(env: Env) -> None:
-    go(env, MONDAY, dt=WEEKEND[0], state="saturday")
-    assert read(env.lake, "daily_sentiment", MONDAY)[0]["n_tweets"] == 8
-    assert read(env.lake, "daily_signals", MONDAY)[0]["as_of"] == sessions.cutoff(
-        WEEKEND[0]
-    ).replace(tzinfo=None)
+def test_a_later_run_of_the_window_replaces_the_session(tmp_path: Path) -> None:
+    env = new(services.folder_lake(tmp_path))
+    for dt in (*WEEKEND, MONDAY):
+        put(env.lake, "tweets", dt, morning(dt, -0.2))
+        done = go(env, MONDAY, dt=dt, state=str(dt))
+        row = read(env.lake, "daily_sentiment", MONDAY)[0]
+        assert (done.dt, row["n_tweets"]) == (dt, 8 * (1 + (dt - WEEKEND[0]).days))
+        signal = read(env.lake, "daily_signals", MONDAY)[0]
+        assert signal["as_of"] == sessions.cutoff(dt).replace(tzinfo=None)
+
+
+def test_running_a_saturday_again_does_not_undo_its_monday(env: Env) -> None:
     go(env, MONDAY)
-    assert read(env.lake, "daily_sentiment", MONDAY)[0]["n_tweets"] == 24
+    before = objects(env.lake)
+    done = go(new(env.lake), MONDAY, dt=WEEKEND[0])
+    assert done.dt == MONDAY
+    assert objects(env.lake) == before
 
 
 def test_a_poisoned_future_changes_nothing(env: Env, tmp_path: Path) -> None:
