@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, cast
 
-from cashtag import sessions
 from cashtag.lake import contracts, layout, parquet
 from cashtag.ports import Env
 from cashtag.signals import checks, models
@@ -64,7 +63,6 @@ def publish(
         CheckFailed: a check marked `fail` found rows; the session's objects are untouched.
         InputError: `dt` is no run of the session.
     """
-    dt = newest_run(env, session, dt)
     tables, findings = make(env, session, dt, coverage=coverage, partial=partial)
     checks.refuse(findings, f"session {session}")
     hashes = {}
@@ -90,17 +88,6 @@ def publish(
         findings=findings,
         first=first,
     )
-
-
-def newest_run(env: Env, session: date, dt: date) -> date:
-    """Return the newest run of the session's window that is compacted, `dt` or a later one."""
-    window = sessions.window(session, env.settings.scrape.cutoff_utc)
-    later = [
-        run
-        for run in window
-        if run > dt and env.lake.enriched.exists(layout.enriched("tweets", run))
-    ]
-    return max(later, default=dt)
 
 
 def make(
