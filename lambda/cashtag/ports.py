@@ -84,12 +84,18 @@ class Warehouse(Protocol):
     """Runs Athena-dialect SELECTs over the lake's tables."""
 
     def query(
-        self, sql: str, params: Mapping[str, SqlValue] | None = None, *, table: str | None = None
+        self,
+        text: str,
+        params: Mapping[str, SqlValue] | None = None,
+        *,
+        table: str | None = None,
+        tables: Mapping[str, pa.Table] | None = None,
     ) -> pa.Table:
         """Return the rows of one SELECT; `:name` in the text is bound to `params["name"]`.
 
         With `table` the result is cast to that contract's columns and types, its doubles
-        rounded to 10 significant digits, and its rows sorted in the contract's order.
+        rounded to 10 significant digits, and its rows sorted in the contract's order. Each of
+        `tables` stands in for the lake's table of that name: rows that nobody else sees yet.
         """
         ...
 

@@ -4,7 +4,6 @@ In one market the posts of a day describe that day's return: a signal must not k
 other they foretell the next: a signal must. Both run through the models, from enriched rows.
 """
 
-
 from __future__ import annotations
 
 import random
@@ -82,7 +81,7 @@ def test_a_figure_is_the_mean_of_daily_correlations_and_its_t() -> None:
         [(t, days[i], None, value, None) for (t, i), value in own.items()],
         columns=["ticker", "session", *lookahead.RETURNS],
     )
-    got = {f.against: f for f in lookahead.compare("session", scores, bars, minimum_names=2)}
+    got = {f.against: f for f in lookahead.compare("session", scores, bars, 3, 2)}
     figure = got["own close-to-close"]
     assert figure.n_sessions == 3
     assert figure.mean == pytest.approx(1 / 3)
@@ -106,7 +105,7 @@ def test_names_with_few_tweets_and_sessions_with_few_names_are_left_out() -> Non
             [(day, t, n, i / 10) for i, (t, n) in enumerate(zip(names, tweets, strict=True))],
             columns=["session", "ticker", "n_tweets", "polarity"],
         )
-        return lookahead.compare("session", scores, bars)[0].n_sessions
+        return lookahead.compare("session", scores, bars, 3, 8)[0].n_sessions
 
     assert scored([3] * 9) == 1
     assert scored([3] * 8 + [2]) == 1  # eight names remain

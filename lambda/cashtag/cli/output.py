@@ -30,6 +30,7 @@ _STEERING = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _JOINERS = "\u200c\u200d"  # not printable alone, but an emoji of a family falls apart without
 _FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_UNBOUNDED = 1 << 20  # characters; what a table is measured within
 _WHOLE_ABOVE, _SCIENTIFIC_FROM = 1e4, 1e15  # dollars stay readable; nothing fills the screen
 
 
@@ -77,8 +78,9 @@ def _table(rows: Sequence[Row], names: Sequence[str], title: str | None) -> None
     for row in rows:
         table.add_row(*(Text(cell(row.get(name))) for name in names))
     target = console()
-    if not target.is_terminal:  # a file or a pipe has no width: let no cell be cut
-        target.width = max(120, target.measure(table).maximum)
+    if not target.is_terminal:  # a file or a pipe has no width: let no cell be folded
+        target.width = _UNBOUNDED
+        target.width = target.measure(table).maximum
     target.print(table)
 
 

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from cashtag import sessions
 from cashtag.enrich.bars import NUMBERS, Series, joined, read
+from cashtag.enrich.envelopes import Rejected
 from cashtag.enrich.moments import epoch_day
 from cashtag.errors import InputError
 from cashtag.lake.contracts import contract
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 _SUFFIX = ".jsonl.gz"
 _KEPT = 4096  # parsed objects in memory: thirty tickers' bars are some ten megabytes
-_read: dict[tuple[str, bytes], dict[str, Series]] = {}
+_read: dict[tuple[str, bytes], tuple[dict[str, Series], tuple[Rejected, ...]]] = {}
 _joined: dict[tuple[tuple[str, bytes], ...], dict[str, Series]] = {}
 
 
@@ -78,9 +79,7 @@ def series_of(bars: Mapping[str, bytes], settings: Settings) -> dict[str, Series
     parts: dict[str, list[tuple[tuple[int, str], Series]]] = {}
     for key, data in bars.items():
         ticker, order = _named(key)
-        if named[key] not in _read:
-            _read[named[key]], _ = read(data, ticker)
-        for name, series in _read[named[key]].items():
+        for name, series in _parsed(named[key], data, ticker)[0].items():
             parts.setdefault(canonical(settings, name), []).append((order, series))
     found = {}
     for ticker, known in sorted(parts.items()):
@@ -91,6 +90,28 @@ def series_of(bars: Mapping[str, bytes], settings: Settings) -> dict[str, Series
             cache.clear()
     _joined[whole] = found
     return found
+
+
+def rejected_of(bars: Mapping[str, bytes]) -> dict[str, tuple[Rejected, ...]]:
+    """Return the lines that are no bars, by key of the raw object; objects without any are left out.
+
+    Raises:
+        InputError: a key is that of no object of bars.
+    """
+    found = {}
+    for key, data in sorted(bars.items()):
+        identity = (key, blake2b(data, digest_size=16).digest())
+        if rejected := _parsed(identity, data, _named(key)[0])[1]:
+            found[key] = rejected
+    return found
+
+
+def _parsed(
+    identity: tuple[str, bytes], data: bytes, ticker: str | None
+) -> tuple[dict[str, Series], tuple[Rejected, ...]]:
+    if identity not in _read:
+        _read[identity] = read(data, ticker)
+    return _read[identity]
 
 
 def _named(key: str) -> tuple[str | None, tuple[int, str]]:

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import date
-from hashlib import blake2b
 
 import numpy as np
 import orjson
 import pyarrow as pa
 
-from cashtag.enrich import bars as daily_bars
 from cashtag.enrich import compact as compacting
 from cashtag.enrich import news as news_items
 from cashtag.enrich import prices as price_bars
@@ -132,8 +130,8 @@ def compact(settings: Settings, lake: Lake, build: str, dt: date, expected: Sequ
         table = compacting.compact(contract(name), staged)
         lake.enriched.put(layout.enriched(name, dt), parquet.write(contract(name), table))
     bars = {key: _raw(lake, key) for key in expected if key.startswith(("bars/", "prices/"))}
-    for raw_key, data in bars.items():
-        _quarantine(lake, build, raw_key, _no_bars(raw_key, data))
+    for raw_key, rejected in price_bars.rejected_of(bars).items():
+        _quarantine(lake, build, raw_key, rejected)
     prices = contract("prices")
     table = price_bars.prices_for(dt, bars, settings)
     lake.enriched.put(layout.enriched("prices", dt), parquet.write(prices, table))
@@ -147,16 +145,3 @@ def _staged(lake: Lake, name: str, dt: date, key: str) -> pa.Table:
             f"{lake.enriched.uri(key)} is damaged ({error}); make the day again: "
             f"cashtag rebuild --from {dt} --to {dt}"
         ) from error
-
-
-# Lines of bars that are none, by key and content: bars of years are expected every day.
-_known: dict[tuple[str, bytes], tuple[Rejected, ...]] = {}
-
-
-def _no_bars(key: str, data: bytes) -> tuple[Rejected, ...]:
-    named = (key, blake2b(data, digest_size=16).digest())
-    if named not in _known:
-        # The ticker decides what a bar needs (an index has no volume); bars/…/NVDA-1.jsonl.gz.
-        ticker = key.rsplit("/", 1)[-1].rpartition("-")[0] if key.startswith("bars/") else None
-        _known[named] = daily_bars.read(data, ticker)[1]
-    return _known[named]

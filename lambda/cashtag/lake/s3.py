@@ -34,6 +34,23 @@ _REMEDIES = {
 }
 
 
+# What a browser must be told; everything else is data that only programs fetch.
+_CONTENT_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".gz": "application/gzip",
+    ".parquet": "application/vnd.apache.parquet",
+    ".txt": "text/plain; charset=utf-8",
+}
+
+
+def content_type(key: str) -> str:
+    """The media type of an object, by the end of its key; the dashboard is served from S3 too."""
+    return _CONTENT_TYPES.get(f".{key.rpartition('.')[2]}", "application/octet-stream")
+
+
 class S3Store:
     """Objects of one zone below `s3://bucket/prefix`.
 
@@ -76,7 +93,9 @@ class S3Store:
         self._call(
             "write",
             key,
-            lambda: self._client.put_object(Bucket=self.bucket, Key=address, Body=data),
+            lambda: self._client.put_object(
+                Bucket=self.bucket, Key=address, Body=data, ContentType=content_type(key)
+            ),
         )
 
     def put_if_absent(self, key: str, data: bytes) -> bool:
@@ -161,7 +180,13 @@ class S3Store:
 
         def write() -> str | None:
             try:
-                self._client.put_object(Bucket=self.bucket, Key=address, Body=data, IfNoneMatch="*")
+                self._client.put_object(
+                    Bucket=self.bucket,
+                    Key=address,
+                    Body=data,
+                    ContentType=content_type(key),
+                    IfNoneMatch="*",
+                )
             except ClientError as error:
                 code = _code(error)
                 if code in _TAKEN | _CONFLICT:

@@ -18,11 +18,16 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+# Queries that our own pages and reviews ask; they run by name, but are not offered.
+INTERNAL = ("report_", "review_", "lookahead_")
+
+
 def named_queries() -> list[dict[str, Any]]:
     """One row per named query: name, what it answers, its parameters."""
     return [
         {"name": query.name, "about": query.about, "parameters": ", ".join(query.parameters)}
         for query in sql.named()
+        if not query.name.startswith(INTERNAL)
     ]
 
 

@@ -20,8 +20,6 @@ from cashtag.report import assets, data, shards
 from cashtag.report.data import Row, Span
 from cashtag.report.shards import Payload
 
-RANGES = (15, 45, 120)  # sessions; what the page's range control offers besides all
-TOP_AUTHORS = 15
 SHAPE = "1"  # of the posts' shards; another one makes them again
 INDEX = "index.html"
 
@@ -57,7 +55,7 @@ def _summary(env: Env, span: Span | None) -> Payload:
     settings = env.settings
     return {
         "sessions": [str(day) for day in span.sessions] if span else [],
-        "ranges": list(RANGES),
+        "ranges": env.settings.report.ranges,
         "theme": settings.report.theme,
         "environment": settings.environment,
         "profile": settings.profile,
@@ -177,7 +175,7 @@ def _tweets(env: Env, span: Span, cells: list[Row], writer: _Writer) -> list[str
 def _crowd(env: Env, span: Span) -> Payload:
     """Return who speaks and when, for each range that the page offers; "all" is the whole span."""
     found: Payload = {}
-    for length in (*RANGES, None):
+    for length in (*env.settings.report.ranges, None):
         if length is not None and length >= len(span.sessions):
             continue
         part = span if length is None else data.span_of(env, span.sessions[-length:])
@@ -186,7 +184,9 @@ def _crowd(env: Env, span: Span) -> Payload:
             hours.setdefault(row["ticker"], [0] * 24)[row["hour_ny"]] = row["n_tweets"]
         found["all" if length is None else str(length)] = {
             "hours": hours,
-            "authors": _lists(data.rows(env, "report_authors", part, top=TOP_AUTHORS)),
+            "authors": _lists(
+                data.rows(env, "report_authors", part, top=env.settings.report.top_users)
+            ),
             "tickerAuthors": _lists(data.rows(env, "report_ticker_authors", part)),
         }
     return found

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 # The test's own definition, not choices: fewer tweets are one person's mood, and a rank
 # correlation over fewer names is nearly any number.
-MINIMUM_TWEETS = 3
-MINIMUM_NAMES = 8
 
 NOTE = "Over about a hundred variants, t near 2 is noise."
 
@@ -67,7 +65,11 @@ def figures(env: Env, first: date, last: date) -> tuple[Figure, ...]:
     runs = {"first_dt": sessions.window(days[0], at)[0], "last_dt": days[-1] + _DAY}
     by_date = _frame(env, "lookahead_calendar", runs)
     bars = _returns(env, days)
-    return (*compare("session", by_session, bars), *compare("calendar date", by_date, bars))
+    rules = env.settings.research
+    return (
+        *compare("session", by_session, bars, rules.minimum_tweets, rules.minimum_names),
+        *compare("calendar date", by_date, bars, rules.minimum_tweets, rules.minimum_names),
+    )
 
 
 def returns(bars: pd.DataFrame) -> pd.DataFrame:
@@ -103,9 +105,8 @@ def compare(
     assignment: Assignment,
     scores: pd.DataFrame,
     bars: pd.DataFrame,
-    *,
-    minimum_tweets: int = MINIMUM_TWEETS,
-    minimum_names: int = MINIMUM_NAMES,
+    minimum_tweets: int,
+    minimum_names: int,
 ) -> tuple[Figure, ...]:
     """Return one figure for each of RETURNS.
 

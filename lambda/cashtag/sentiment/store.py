@@ -31,7 +31,7 @@ _SCHEMA = pa.schema(
 )
 
 
-class ScorerUnavailable(CashtagError):  # noqa: N818  named for what happened, as in errors.py
+class ScorerUnavailable(CashtagError):
     """A model that cannot answer now (down, refused, out of quota); its texts wait, unrecorded."""
 
     exit_code = 5

@@ -87,6 +87,15 @@ class Report(Section):
     sessions: Annotated[int, Field(ge=1, le=5000)]
     tweets_per_cell: Annotated[int, Field(ge=1, le=1000)]
     theme: Literal["auto", "light", "dark"]
+    ranges: Annotated[list[Count], Field(min_length=1)]
+    top_users: Count
+
+
+class Research(Section):
+    """What counts in the figures about the lake."""
+
+    minimum_tweets: Count
+    minimum_names: Annotated[int, Field(ge=3, le=1000)]
 
 
 class Settings(Section):
@@ -104,6 +113,7 @@ class Settings(Section):
     accounts: dict[str, AccountSettings]
     alerts: Alerts
     report: Report
+    research: Research
 
     @model_validator(mode="after")
     def _accounts_exist(self) -> Self:

@@ -24,6 +24,7 @@ class Features(Section):
     sma_short: Annotated[int, Field(ge=2, le=50)]
     sma_long: Annotated[int, Field(ge=3, le=200)]
     sma_slow: Annotated[int, Field(ge=3, le=250)]
+    volume_sessions: Annotated[int, Field(ge=2, le=250)]
     trend_closes: Annotated[int, Field(ge=1, le=20)]
     trend_slope_sessions: Annotated[int, Field(ge=1, le=20)]
     trend_needs_slope: bool
@@ -91,6 +92,7 @@ class Signals(Section):
     half_life_hours: Hours
     shrinkage: NonNegative
     variance_shrinkage: NonNegative
+    reference_floor: Share
     z_sessions: Annotated[int, Field(ge=2, le=250)]
     z_minimum: Annotated[int, Field(ge=2, le=250)]
     repeat_factor: Share

@@ -8,31 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from cashtag.errors import CheckFailed
-from cashtag.ports import SqlValue
+from cashtag.ports import SqlValue, Warehouse
 from cashtag.warehouse import sql
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 SHOWN = 5  # offending rows that a message spells out; the rest are counted
-
-
-class Warehouse(Protocol):
-    """A warehouse that can be asked about tables that nobody else sees yet."""
-
-    def query(
-        self,
-        text: str,
-        params: Mapping[str, SqlValue] | None = None,
-        *,
-        table: str | None = None,
-        tables: Mapping[str, pa.Table] | None = None,
-    ) -> pa.Table:
-        """As ports.Warehouse; each of `tables` stands in for the lake's table of that name."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,6 @@ from cashtag.settings import Settings
 
 MODELS = ("daily_features", "daily_sentiment", "daily_news", "daily_signals", "ranking")
 
-# Parts of a definition, not choices: the 20 in the column `dollar_volume20` (and of the volume
-# ratio beside it), and the least weight that the reference's formula leaves to an old tweet.
-VOLUME_SESSIONS = 20
-REFERENCE_FLOOR = 0.1
-
 _WEEK = timedelta(days=7)
 
 
@@ -95,7 +90,7 @@ def thresholds(settings: Settings) -> dict[str, SqlValue]:
         "author_share_min_tweets": signals.author_share_min_tweets,
         "liquidity_ratio": signals.liquidity_ratio,
         "liquidity_factor": signals.liquidity_factor,
-        "reference_floor": REFERENCE_FLOOR,
+        "reference_floor": signals.reference_floor,
         "shrinkage": signals.shrinkage,
         "variance_shrinkage": signals.variance_shrinkage,
         "min_tweets": settings.for_environment(signals.min_tweets),
@@ -108,7 +103,7 @@ def thresholds(settings: Settings) -> dict[str, SqlValue]:
         "means_reach": max(features.sma_short, features.sma_long),
         # As many bars back as a cross (2), the closes or the slope of a trend look.
         "means_needed": max(2, features.trend_closes, features.trend_slope_sessions + 1),
-        "volume_sessions": VOLUME_SESSIONS,
+        "volume_sessions": features.volume_sessions,
         "atr_sessions": features.atr_sessions,
         "volatility_sessions": features.volatility_sessions,
         "trading_days": features.trading_days,

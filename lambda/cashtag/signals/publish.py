@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from cashtag.lake import contracts, layout, parquet
 from cashtag.ports import Env
@@ -98,7 +98,7 @@ def make(
     Nothing is written: `explain` and the tests look at a session this way. Arguments and errors
     are those of `publish`, but failures are returned, not raised.
     """
-    warehouse = cast(checks.Warehouse, env.warehouse)
+    warehouse = env.warehouse
     params = models.parameters(env, session, dt, coverage=coverage, partial=partial)
     made: dict[str, pa.Table] = {}
     seen: dict[str, pa.Table] = {}  # the same rows, with their partition column
