@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -30,6 +31,7 @@ _STEERING = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _JOINERS = "\u200c\u200d"  # not printable alone, but an emoji of a family falls apart without
 _FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_PIPE_WIDTH = 120  # characters: what a page holds; rich would take 80
 _UNBOUNDED = 1 << 20  # characters; what a table is measured within
 _WHOLE_ABOVE, _SCIENTIFIC_FROM = 1e4, 1e15  # dollars stay readable; nothing fills the screen
 
@@ -38,7 +40,10 @@ def console(*, stderr: bool = False) -> Console:
     """A console that takes all text as text: tweets hold brackets that rich would read as markup."""
     from rich.console import Console
 
-    return Console(stderr=stderr, markup=False, highlight=False, emoji=False, soft_wrap=False)
+    made = Console(stderr=stderr, markup=False, highlight=False, emoji=False, soft_wrap=False)
+    if not made.is_terminal and "COLUMNS" not in os.environ:
+        made.width = _PIPE_WIDTH
+    return made
 
 
 def rows_of(table: pa.Table) -> list[dict[str, Any]]:

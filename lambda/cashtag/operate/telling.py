@@ -182,7 +182,8 @@ def _table(*names: str) -> Table:
 
 
 def _line(text: str) -> str:
-    return "".join(c if c.isprintable() else " " for c in text)
+    """Text without what could steer a terminal; joiners hold an emoji together."""
+    return "".join(c if c.isprintable() or c in "\u200c\u200d" else " " for c in text)
 
 
 def _n(value: Any) -> str:
