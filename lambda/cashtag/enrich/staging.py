@@ -130,8 +130,9 @@ def compact(settings: Settings, lake: Lake, build: str, dt: date, expected: Sequ
         table = compacting.compact(contract(name), staged)
         lake.enriched.put(layout.enriched(name, dt), parquet.write(contract(name), table))
     bars = {key: _raw(lake, key) for key in expected if key.startswith(("bars/", "prices/"))}
-    for raw_key, rejected in price_bars.rejected_of(bars).items():
-        _quarantine(lake, build, raw_key, rejected)
+    rejected = price_bars.rejected_of(bars)
+    for raw_key in bars:  # also those that were brought back whole
+        _quarantine(lake, build, raw_key, rejected.get(raw_key, ()))
     prices = contract("prices")
     table = price_bars.prices_for(dt, bars, settings)
     lake.enriched.put(layout.enriched("prices", dt), parquet.write(prices, table))
