@@ -5,8 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+import subprocess
+import sys
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -224,3 +227,27 @@ def test_a_table_on_a_narrow_screen_folds_and_loses_nothing() -> None:
 )
 def test_a_table_has_short_numbers(number: float, short: str) -> None:
     assert output.cell(number) == short
+
+
+# ---------------------------------------------------------------- where it goes
+
+FULL = Path("/dev/full")  # a disk without space, as Linux offers it
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="no /dev/full")
+@pytest.mark.parametrize("word", ["--version", "--help"])
+def test_a_full_disk_behind_the_output_is_one_line_and_an_exit_code(word: str) -> None:
+    """Also where all that is printed fits a buffer, which Python flushes only when it ends."""
+    with FULL.open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", "from cashtag.cli import main; main()", word],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 3
+    assert done.stderr == (
+        "error: cannot write what the command prints: No space left on device; free space, then "
+        "run it again\n"
+    )
