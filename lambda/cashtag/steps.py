@@ -249,9 +249,10 @@ def _directions(env: Env, session: date) -> dict[str, str]:
 
 def _keep_config(env: Env) -> None:
     """Keep the settings behind the rows' config_hash, so that anyone can make them again."""
-    key = layout.config(env.settings.config_hash())
-    if not env.lake.enriched.exists(key):
-        env.lake.enriched.put_if_absent(key, env.settings.config_text().encode())
+    key, text = layout.config(env.settings.config_hash()), env.settings.config_text().encode()
+    store = env.lake.enriched
+    if not store.exists(key) or store.get(key) != text:  # or a power cut left it empty
+        store.put(key, text)
 
 
 # ---------------------------------------------------------------- trade

@@ -566,6 +566,7 @@ DERIVED = (
     "ledger/decisions/session=2026-05-05/part-0.parquet",
     "ledger/trades/session=2026-05-05/part-0.parquet",
     "ledger/positions/session=2026-05-05/part-0.parquet",
+    "enriched/config/*.json",
 )
 
 
