@@ -19,6 +19,8 @@ from cashtag.ports import Day, Env, Fetched, Status
 from cashtag.scrape import coverage, manifest
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from cashtag.trade.plan import Plan
     from cashtag.trade.settle import Settled
 
@@ -218,7 +220,7 @@ def signals(env: Env, dt: date) -> Signalled:
         session,
         settled,
         covered,
-        _directions(env, session),
+        _directions(published.tables["daily_signals"]),
         tuple(str(finding) for finding in published.findings),
     )
 
@@ -231,14 +233,8 @@ def _compacted(env: Env, window: tuple[date, ...]) -> tuple[date, ...]:
     return tuple(run for run in window if env.lake.enriched.exists(layout.enriched("prices", run)))
 
 
-def _directions(env: Env, session: date) -> dict[str, str]:
-    """Directions other than HOLD of the session's STOCK rows, by ticker."""
-    from cashtag.lake import partitions
-    from cashtag.lake.contracts import contract
-
-    table = partitions.read(env.lake, contract("daily_signals"), session)
-    if table is None:
-        return {}
+def _directions(table: pa.Table) -> dict[str, str]:
+    """Directions other than HOLD of the STOCK rows of daily_signals, by ticker."""
     columns = table.select(["ticker", "kind", "direction"]).to_pydict()
     return {
         ticker: direction

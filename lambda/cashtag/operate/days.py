@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -66,6 +69,16 @@ class DayResult:
         }
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A run whose raw objects are all staged: its manifests, and rows and tweets in them."""
+
+    dt: date
+    manifests: tuple[manifest.Manifest, ...]
+    rows: int
+    tweets: int
+
+
 def days(
     env: Env,
     first: date,
@@ -74,19 +87,55 @@ def days(
     rebuild: bool = False,
     progress: Callable[[int, int, str], None] = lambda _done, _of, _what: None,
 ) -> Iterator[DayResult]:
-    """Run every day from `first` to `last`; `rebuild` takes raw as it is and fetches nothing."""
+    """Run every day from `first` to `last`; `rebuild` takes raw as it is and fetches nothing.
+
+    While a day's signals are made, the next day is scraped and enriched beside them: enrichment
+    is row-local and reads nothing but raw, so the order between the two cannot matter.
+    """
     total = (last - first).days + 1
-    for n in range(total):
-        dt = first + timedelta(days=n)
-        progress(n, total, str(dt))
-        if rebuild and not any(True for _ in env.lake.raw.list(layout.manifests(dt))):
-            continue
-        yield day(env, dt, rebuild=rebuild)
-    progress(total, total, "")
+    dates = [first + timedelta(days=n) for n in range(total)]
+    if rebuild:
+        dates = [dt for dt in dates if any(True for _ in env.lake.raw.list(layout.manifests(dt)))]
+    with _beside(env, rebuild, len(dates)) as ahead:
+        upcoming = [ahead.submit(_prepare, dt) for dt in dates[:1]]
+        for n, dt in enumerate(dates):
+            progress(n, len(dates), str(dt))
+            prepared = upcoming.pop().result()
+            upcoming += [ahead.submit(_prepare, following) for following in dates[n + 1 : n + 2]]
+            yield conclude(env, prepared)
+    progress(len(dates), len(dates), "")
+
+
+# What the worker prepares days for. Set before the worker starts, which inherits it.
+_work: tuple[Env, bool] | None = None
+
+
+def _prepare(dt: date) -> Prepared:
+    assert _work is not None
+    env, rebuild = _work
+    return prepare(env, dt, rebuild=rebuild)
+
+
+def _beside(env: Env, rebuild: bool, n: int) -> Executor:
+    """One worker for the next day's enrichment.
+
+    Where a process can be forked it has a core of its own; elsewhere, and for a single day, a
+    thread does. Killed with its parent or after it, it leaves what any killed step leaves.
+    """
+    global _work
+    _work = (env, rebuild)
+    if n > 1 and sys.platform == "linux":
+        return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("fork"))
+    return ThreadPoolExecutor(1)
 
 
 def day(env: Env, dt: date, *, rebuild: bool = False) -> DayResult:
     """One laptop day: scrape, enrich each object, signals, and on a session its plan."""
+    return conclude(env, prepare(env, dt, rebuild=rebuild))
+
+
+def prepare(env: Env, dt: date, *, rebuild: bool = False) -> Prepared:
+    """Scrape a day (unless rebuilding) and enrich each of its raw objects."""
     if not rebuild:
         steps.scrape(env, dt)
     manifests = manifest.of_day(env.lake.raw, dt)
@@ -97,14 +146,20 @@ def day(env: Env, dt: date, *, rebuild: bool = False) -> DayResult:
             rows += enriched.counts.get("rows", 0)
             tweets += obj.lines
     steps.complete(env, dt)
+    return Prepared(dt, manifests, rows, tweets)
+
+
+def conclude(env: Env, prepared: Prepared) -> DayResult:
+    """Make a prepared day's signals, and on a session settle the one before and plan this one."""
+    dt = prepared.dt
     done = steps.signals(env, dt)
     planned = steps.plan(env, done.session) if dt == done.session else None
-    answers = manifest.tickers(manifests)
+    answers = manifest.tickers(prepared.manifests)
     return DayResult(
         dt=dt,
         session=done.session,
-        tweets=tweets,
-        rows=rows,
+        tweets=prepared.tweets,
+        rows=prepared.rows,
         answered=sum(row.status != "refused" for row in answers),
         asked=len(answers),
         coverage=done.coverage.share,

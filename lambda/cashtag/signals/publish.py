@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from cashtag.lake import contracts, layout, parquet
@@ -20,22 +21,35 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Published:
     """What a session's tables hold now.
 
-    `hashes` are the tables' canonical content hashes; `findings` are what the warning checks
-    said; `first` tells whether this call created the marker, of which there is one per state.
+    `tables` are the rows by table, without the partition column; `findings` are what the warning
+    checks said; `first` tells whether this call created the marker, of which there is one per
+    state.
     """
 
     session: date
     dt: date
     state: str
     run_id: str
-    rows: dict[str, int]
-    hashes: dict[str, str]
+    tables: dict[str, pa.Table]
     findings: tuple[checks.Finding, ...]
     first: bool
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """How many rows each table has."""
+        return {name: table.num_rows for name, table in self.tables.items()}
+
+    @cached_property
+    def hashes(self) -> dict[str, str]:
+        """The tables' canonical content hashes, by name."""
+        return {
+            name: parquet.content_hash(contracts.contract(name), table)
+            for name, table in self.tables.items()
+        }
 
 
 def publish(
@@ -65,12 +79,10 @@ def publish(
     """
     tables, findings = make(env, session, dt, coverage=coverage, partial=partial)
     checks.refuse(findings, f"session {session}")
-    hashes = {}
     for name, table in tables.items():
         contract = contracts.contract(name)
         env.lake.signals.put(layout.signals(name, session), parquet.write(contract, table))
         env.warehouse.register(name, session)
-        hashes[name] = parquet.content_hash(contract, table)
     run_id = models.run_id(env, dt)
     # Nothing in the marker depends on when it was made, only on the run whose state it names.
     asked = run or dt
@@ -83,8 +95,7 @@ def publish(
         dt=dt,
         state=state,
         run_id=run_id,
-        rows={name: table.num_rows for name, table in tables.items()},
-        hashes=hashes,
+        tables=tables,
         findings=findings,
         first=first,
     )
