@@ -137,7 +137,7 @@ def hash_table(files: dict[str, bytes]) -> str:
     rows = ["| file | bytes | sha256 | sha256 of the content |\n", "|---|---|---|---|\n"]
     for name, data in sorted(files.items()):
         inner = sha256(content(name, data)).hexdigest()
-        rows.append(f"| `raw/{name}` | {len(data)} | `{sha256(data).hexdigest()}` | `{inner}` |\n")
+        rows.append(f"| `{name}` | {len(data)} | `{sha256(data).hexdigest()}` | `{inner}` |\n")
     return "".join(rows)
 
 
@@ -173,7 +173,11 @@ def main(arguments: list[str] | None = None) -> int:
         path.write_bytes(files[name])
     readme = options.into / "README.md"
     if readme.exists():
-        written = {name: (root / name).read_bytes() for name in files}
+        # The enriched example is exported from a run over the rest; it is listed, not made, here.
+        there = sorted(p for zone in ("raw", "enriched") for p in (options.into / zone).rglob("*"))
+        written = {
+            p.relative_to(options.into).as_posix(): p.read_bytes() for p in there if p.is_file()
+        }
         text = TABLE.sub(lambda _: hash_table(written), readme.read_text(encoding="utf-8"))
         readme.write_text(text, encoding="utf-8")
     size = sum(len(data) for data in files.values())

@@ -235,3 +235,12 @@ def test_an_unwritable_lake_is_named(tmp_path: Path) -> None:
     assert done.returncode == 3
     assert "file" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_bundled_example_is_what_the_sample_exports(sample_lake: Path, tmp_path: Path) -> None:
+    # A change of the model or of cleaning shows here: export again (sample_data/README.md).
+    done = command("export", "reference", str(tmp_path), "--ticker", "NVDA",
+                   "--from", "2026-05-20", "--to", "2026-05-20", lake=sample_lake)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    bundled = Path(__file__).parents[2] / "sample_data" / "enriched" / "NVDA-2026-05-20.json"
+    assert json.loads((tmp_path / bundled.name).read_text()) == json.loads(bundled.read_text())
