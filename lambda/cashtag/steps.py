@@ -197,18 +197,18 @@ def signals(env: Env, dt: date) -> Signalled:
         env.warehouse.register(table, dt)
     settled = settle.settle(env, session) if dt == session else None
     window = sessions.window(session, at)
-    covered = coverage.of_session(env.lake.raw, session, window, env.settings)
     unstaged = completion.missing(env.lake, build, expected)
     state = completion.state(keys, build)
     while True:
         compacted = _compacted(env, window)
+        covered = coverage.of_session(env.lake.raw, session, window, env.settings, compacted)
         published = publish.publish(
             env,
             session,
             compacted[-1],
             run=dt,
             coverage=covered.share,
-            partial=covered.partial or bool(unstaged) or compacted != window,
+            partial=covered.partial or bool(unstaged),
             state=state,
         )
         # A run of the same session that came in meanwhile must not be overwritten by this one.

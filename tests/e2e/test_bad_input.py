@@ -609,7 +609,6 @@ def test_a_damaged_manifest_is_named_with_what_to_do(made: Path, whole: Path) ->
     assert objects(made) == objects(whole)
 
 
-@pytest.mark.xfail(raises=ValueError, reason="the ledger takes its events for readable")
 def test_a_damaged_ledger_event_is_named(made: Path) -> None:
     path = made / "ledger" / "events" / "dt=2026-05-05" / "settled.json"
     flip(path)

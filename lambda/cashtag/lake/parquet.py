@@ -70,6 +70,7 @@ def _write(table: pa.Table, **encoding: Any) -> bytes:
         table,
         sink,
         row_group_size=ROWS_PER_GROUP,
+        write_page_checksum=True,
         store_schema=False,  # the contract is the schema; a copy would be a third of a small file
         **encoding,
     )
@@ -91,7 +92,7 @@ def read(contract: Contract, data: bytes, columns: Sequence[str] | None = None) 
     """
     wanted = [contract.column(n) for n in (contract.names if columns is None else columns)]
     try:
-        with pq.ParquetFile(pa.BufferReader(data)) as file:
+        with pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True) as file:
             found = file.schema_arrow.names
             check_columns(contract, found, newer_may_miss=True)
             names = [c.name for c in wanted if c.name in set(found)]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -96,37 +94,23 @@ def days(
     dates = [first + timedelta(days=n) for n in range(total)]
     if rebuild:
         dates = [dt for dt in dates if any(True for _ in env.lake.raw.list(layout.manifests(dt)))]
-    with _beside(env, rebuild, len(dates)) as ahead:
-        upcoming = [ahead.submit(_prepare, dt) for dt in dates[:1]]
+    if len(dates) < 2:
+        for dt in dates:
+            progress(0, 1, str(dt))
+            yield day(env, dt, rebuild=rebuild)
+        progress(total, total, "")
+        return
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="enrich") as ahead:
+        upcoming = [ahead.submit(prepare, env, dates[0], rebuild=rebuild)]
         for n, dt in enumerate(dates):
             progress(n, len(dates), str(dt))
             prepared = upcoming.pop().result()
-            upcoming += [ahead.submit(_prepare, following) for following in dates[n + 1 : n + 2]]
+            upcoming += [
+                ahead.submit(prepare, env, following, rebuild=rebuild)
+                for following in dates[n + 1 : n + 2]
+            ]
             yield conclude(env, prepared)
-    progress(len(dates), len(dates), "")
-
-
-# What the worker prepares days for. Set before the worker starts, which inherits it.
-_work: tuple[Env, bool] | None = None
-
-
-def _prepare(dt: date) -> Prepared:
-    assert _work is not None
-    env, rebuild = _work
-    return prepare(env, dt, rebuild=rebuild)
-
-
-def _beside(env: Env, rebuild: bool, n: int) -> Executor:
-    """One worker for the next day's enrichment.
-
-    Where a process can be forked it has a core of its own; elsewhere, and for a single day, a
-    thread does. Killed with its parent or after it, it leaves what any killed step leaves.
-    """
-    global _work
-    _work = (env, rebuild)
-    if n > 1 and sys.platform == "linux":
-        return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("fork"))
-    return ThreadPoolExecutor(1)
+    progress(total, total, "")
 
 
 def day(env: Env, dt: date, *, rebuild: bool = False) -> DayResult:

@@ -105,14 +105,29 @@ def of_run(raw: Store, dt: date, settings: Settings) -> RunCoverage:
 
 
 def of_session(
-    raw: Store, session: date, runs: tuple[date, ...], settings: Settings
+    raw: Store,
+    session: date,
+    runs: tuple[date, ...],
+    settings: Settings,
+    known: tuple[date, ...] | None = None,
 ) -> SessionCoverage:
-    """Coverage of a session whose window is `runs` (all of them, also those not yet due)."""
+    """Coverage of a session whose window is `runs` (all of them, also those not yet due).
+
+    Runs that are not among `known` count as missing, whatever raw holds of them: the signals
+    cannot have read them. None knows all.
+    """
     return SessionCoverage(
         session,
-        tuple(of_run(raw, dt, settings) for dt in runs),
+        tuple(
+            of_run(raw, dt, settings) if known is None or dt in known else _missing(dt)
+            for dt in runs
+        ),
         settings.scrape.coverage.partial_below,
     )
+
+
+def _missing(dt: date) -> RunCoverage:
+    return RunCoverage(dt, 0, 0, 0, None, (), scraped=False)
 
 
 def _tweets(raw: Store, dt: date) -> int | None:

@@ -101,6 +101,7 @@ def _encoded(found: np.ndarray, input_hashes: Sequence[str]) -> bytes:
         use_dictionary=False,
         write_statistics=False,
         store_schema=False,
+        write_page_checksum=True,  # recorded once, read ever after: a flipped bit must be seen
     )
     return bytes(sink.getvalue())
 
@@ -108,7 +109,9 @@ def _encoded(found: np.ndarray, input_hashes: Sequence[str]) -> bytes:
 def _recorded(store: Store, key: str, input_hashes: Sequence[str]) -> np.ndarray:
     data = store.get(key)
     try:
-        table = pq.read_table(pa.BufferReader(data), schema=_SCHEMA)
+        table = pq.read_table(
+            pa.BufferReader(data), schema=_SCHEMA, page_checksum_verification=True
+        )
     except (pa.ArrowException, OSError) as error:
         raise StoreError(
             f"recorded scores {store.uri(key)} cannot be read ({error}); delete the object, and "

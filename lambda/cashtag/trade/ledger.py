@@ -77,10 +77,15 @@ def write(store: Store, session: date, event_id: str, body: dict[str, Any]) -> b
 
 def read(store: Store, session: date, event_id: str) -> dict[str, Any] | None:
     """Return an event's body, or None."""
+    key = layout.event(session, event_id)
     try:
-        body: dict[str, Any] = json.loads(store.get(layout.event(session, event_id)))
+        body: dict[str, Any] = json.loads(store.get(key))
     except KeyMissing:
         return None
+    except ValueError as error:
+        raise TradeError(
+            f"{store.uri(key)} is damaged ({error}); events are made once: bring it back from a copy"
+        ) from error
     return body
 
 
