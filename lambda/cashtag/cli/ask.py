@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,11 +15,15 @@ from cashtag.cli.options import (
     FromOption,
     LakeOption,
     ModelOption,
+    Profile,
     ProfileOption,
     ToOption,
     day,
     settings,
 )
+
+if TYPE_CHECKING:
+    from cashtag.ports import Env
 
 
 def sql(
@@ -132,6 +137,17 @@ review = typer.Typer(
 )
 
 
+def _reviewed(
+    lake: str | None, profile: Profile | None, first: str | None, last: str | None
+) -> tuple[Env, date, date]:
+    """The lake to judge, and the first and last of its sessions that were asked for."""
+    from cashtag import services
+    from cashtag.operate import questions
+
+    env = services.embedded(settings(lake, profile))
+    return env, *questions.sessions_of(env.lake, day(first, "--from"), day(last, "--to"))
+
+
 @review.command("thresholds", epilog="Example: cashtag review thresholds --from 2026-03-02")
 def thresholds(
     first: FromOption = None,
@@ -141,13 +157,10 @@ def thresholds(
     profile: ProfileOption = None,
 ) -> None:
     """Print how often each threshold and each gate fires on this lake."""
-    from cashtag import services
     from cashtag.cli import output
-    from cashtag.operate import questions
     from cashtag.signals import thresholds as counted
 
-    env = services.embedded(settings(lake, profile))
-    start, end = questions.sessions_of(env.lake, day(first, "--from"), day(last, "--to"))
+    env, start, end = _reviewed(lake, profile, first, last)
     output.show([asdict(rate) for rate in counted.review(env, start, end)], form)
 
 
@@ -160,13 +173,10 @@ def lookahead(
     profile: ProfileOption = None,
 ) -> None:
     """Print daily rank correlations of sentiment with returns before and after the decision."""
-    from cashtag import services
     from cashtag.cli import output
-    from cashtag.operate import questions
     from cashtag.research import lookahead as figures
 
-    env = services.embedded(settings(lake, profile))
-    start, end = questions.sessions_of(env.lake, day(first, "--from"), day(last, "--to"))
+    env, start, end = _reviewed(lake, profile, first, last)
     output.show([asdict(figure) for figure in figures.figures(env, start, end)], form)
     if form is Format.table:
         print(
