@@ -17,7 +17,16 @@ PACKAGE = ROOT / "lambda" / "cashtag"
 
 # Import direction: a room may import rooms of lower tiers, and of its own tier.
 TIERS = [
-    {"ports", "errors", "sessions", "sessions_table", "tickers", "settings", "resources"},
+    {
+        "ports",
+        "errors",
+        "redaction",
+        "sessions",
+        "sessions_table",
+        "tickers",
+        "settings",
+        "resources",
+    },
     {"lake", "warehouse"},
     {"sentiment", "scrape", "enrich", "signals", "trade", "alerts"},
     {"research", "report", "exchange"},
@@ -25,7 +34,10 @@ TIERS = [
     {"handlers", "cli"},
 ]
 # Only these may open sockets or talk to AWS.
-NETWORK = {"boto3", "botocore", "requests", "httpx", "urllib", "socket", "http", "aiohttp"}
+NETWORK = {
+    "boto3", "botocore", "requests", "httpx", "urllib", "socket", "http", "aiohttp",
+    "twscrape", "curl_cffi", "yfinance", "alpaca",
+}  # fmt: skip
 MAY_USE_NETWORK = (
     "lake/s3.py",
     "warehouse/athena.py",

@@ -106,7 +106,7 @@ class Warehouse(Protocol):
 
 # ---------------------------------------------------------------- sources
 
-Kind = Literal["tweets", "news", "prices", "bars", "options", "trending"]
+Kind = Literal["tweets", "news", "prices", "bars", "options", "trending", "discovery"]
 Status = Literal["ok", "empty", "refused"]
 
 
@@ -125,7 +125,8 @@ class Fetched:
 
     `lines` are envelopes (`{"source", "scraped_at", "query", "data"}`), one JSON text each,
     without line breaks; `packed` is the same as a finished object, where the source holds it so.
-    `status` tells *nothing* ("empty") from *a refusal* ("refused").
+    `status` tells *nothing* ("empty") from *a refusal* ("refused"). A ticker may be answered in
+    several parts; the last one says whether there is `more`, to be had from `cursor` on.
     """
 
     kind: Kind
@@ -135,6 +136,27 @@ class Fetched:
     lines: tuple[bytes, ...] = ()
     packed: bytes | None = None
     key: str | None = None
+    source: str | None = None
+    """Which of several sources answered, as in `source=x` of a raw key; None: the Source itself."""
+    document: str | None = None
+    """Name of a document kept whole in `packed` (gzip), such as `finder.html`; not for lines."""
+    newest: datetime | None = None
+    """When the newest of the lines was created, UTC."""
+    more: bool = False
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceHealth:
+    """How a source, or one account of it, came through a scrape. Never holds a credential."""
+
+    name: str
+    """`finder`, `cnbc`, `alpaca`; an account is `x/NAME`."""
+    status: Status
+    reason: str | None = None
+    requests: int = 0
+    left: int | None = None
+    """Requests left in the current window, where the source has a budget."""
 
 
 class Source(Protocol):
@@ -143,7 +165,7 @@ class Source(Protocol):
     name: str
 
     def dates(self) -> tuple[date, date] | None:
-        """First and last `dt` this source holds; None for a live source."""
+        """First and last `dt` this source holds; None for a live source, and for an empty archive."""
         ...
 
     def asked(self, dt: date) -> tuple[str, ...]:
@@ -152,6 +174,10 @@ class Source(Protocol):
 
     def fetch(self, day: Day) -> Iterator[Fetched]:
         """Yield one answer per ticker and kind. Raises SourceRefused when it is down as a whole."""
+        ...
+
+    def health(self) -> tuple[SourceHealth, ...]:
+        """How its parts and accounts came through the last fetch; empty where it has none."""
         ...
 
 

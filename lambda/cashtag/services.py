@@ -22,10 +22,11 @@ def folder_lake(folder: str | Path) -> Lake:
 
 
 def source(settings: Settings, name: str, lake: Lake) -> Source:
-    """The source called `name`: sample or archive.
+    """The source called `name`: sample, archive or live.
 
     Raises:
-        InputError: no source of that name can run here.
+        InputError: no source has that name.
+        SettingsError: the accounts of the live sources are not to be read.
     """
     if name == "sample":
         from cashtag import resources
@@ -36,10 +37,29 @@ def source(settings: Settings, name: str, lake: Lake) -> Source:
         from cashtag.scrape.archive import ArchiveSource
 
         return ArchiveSource(lake.raw, tuple(settings.scrape.always_bars))
-    raise InputError(
-        f"--source {name!r} cannot run in this version; sample and archive can. "
-        "Live tweets collected elsewhere come in by `cashtag import twscrape`"
-    )
+    if name == "live":
+        return _live(settings, lake)
+    raise InputError(f"--source {name!r} is none of: sample, archive, live")
+
+
+def _live(settings: Settings, lake: Lake) -> Source:
+    from cashtag.scrape import credentials
+    from cashtag.scrape.live import Errand, LiveSource
+    from cashtag.scrape.news import News
+    from cashtag.scrape.options import Options
+    from cashtag.scrape.prices import Prices
+    from cashtag.scrape.trending import Trending
+    from cashtag.scrape.x.errand import X
+
+    keys = credentials.alpaca_keys(settings)
+    errands: list[Errand] = [
+        X(settings, credentials.x_accounts(settings)),
+        Prices(settings, keys),
+        News(settings),
+    ]
+    if settings.live.options.enabled and keys is not None:
+        errands.append(Options(settings, keys))
+    return LiveSource(settings, lake, errands, Trending(settings, lake.raw, keys))
 
 
 def embedded(

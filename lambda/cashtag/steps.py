@@ -8,7 +8,7 @@ row (`operate.days`); in the cloud events start them.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -34,7 +34,8 @@ def scrape(env: Env, dt: date) -> manifest.Manifest:
     """Fetch the day's raw data, keep it, and write the manifest last.
 
     A source that refuses as a whole leaves a manifest in which every ticker is refused: the day
-    is known to be broken, and is not taken for a quiet one.
+    is known to be broken, and is not taken for a quiet one. A scrape that found nothing new to
+    tell of leaves the manifests as they are.
     """
     at = env.settings.scrape.cutoff_utc
     day = Day(dt, sessions.cutoff(dt, at), env.source.asked(dt))
@@ -56,24 +57,48 @@ def scrape(env: Env, dt: date) -> manifest.Manifest:
         env.source.name,
         tuple(tickers[ticker] for ticker in sorted(tickers)),
         tuple(objects[key] for key in sorted(objects)),
+        env.source.health(),
     )
-    manifest.write(env.lake.raw, whole)
+    if not _told(manifest.of_day(env.lake.raw, dt), whole):
+        manifest.write(env.lake.raw, whole)
     return whole
+
+
+def _told(manifests: tuple[manifest.Manifest, ...], new: manifest.Manifest) -> bool:
+    """Whether the manifests tell everything that a new one would, but for the sources' health."""
+    known = {row.ticker: row for row in manifest.tickers(manifests)}
+    return (
+        bool(manifests)
+        and set(new.objects) <= set(manifest.expected(manifests))
+        and all(
+            (row.ticker in known and row.status == known[row.ticker].status == "refused")
+            or known.get(row.ticker) == row
+            for row in new.tickers
+        )
+    )
 
 
 def _note(tickers: dict[str, manifest.TickerEntry], fetched: Fetched, tweets: int) -> None:
     assert fetched.ticker is not None
+    newest = None if fetched.newest is None else fetched.newest.isoformat()
+    row = manifest.TickerEntry(
+        fetched.ticker,
+        fetched.status,
+        fetched.reason,
+        tweets,
+        newest,
+        fetched.more,
+        fetched.cursor,
+    )
     known = tickers.get(fetched.ticker)
     if known is not None:
-        tweets += known.tweets
-        if _ORDER[known.status] > _ORDER[fetched.status]:
-            tickers[fetched.ticker] = manifest.TickerEntry(
-                known.ticker, known.status, known.reason, tweets
-            )
-            return
-    tickers[fetched.ticker] = manifest.TickerEntry(
-        fetched.ticker, fetched.status, fetched.reason, tweets
-    )
+        better = known if _ORDER[known.status] > _ORDER[row.status] else row
+        row = replace(
+            better,
+            tweets=known.tweets + tweets,
+            newest=max(filter(None, (known.newest, newest)), default=None),
+        )
+    tickers[fetched.ticker] = row
 
 
 def _keep(env: Env, dt: date, fetched: Fetched) -> manifest.ObjectEntry | None:
@@ -85,9 +110,11 @@ def _keep(env: Env, dt: date, fetched: Fetched) -> manifest.ObjectEntry | None:
     data = fetched.packed or (lines.pack(fetched.lines) if fetched.lines else b"")
     if not data:
         return None
-    name, source = fetched.ticker or fetched.kind, env.source.name
+    name, source = fetched.ticker or fetched.kind, fetched.source or env.source.name
 
     def key_of(number: int) -> str:
+        if fetched.document is not None:
+            return layout.document(fetched.kind, dt, fetched.document, number)
         if fetched.kind == "bars":
             return layout.bars(source, name, number)
         return layout.raw(fetched.kind, dt, source, name, number)

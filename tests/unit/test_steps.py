@@ -20,7 +20,7 @@ from cashtag.lake import layout, lines
 from cashtag.lake.contracts import contract
 from cashtag.lake.partitions import partitions, read
 from cashtag.operate import days
-from cashtag.ports import Day, Env, Fetched
+from cashtag.ports import Day, Env, Fetched, SourceHealth
 from cashtag.scrape import coverage, manifest
 from cashtag.settings import load
 
@@ -67,6 +67,9 @@ class Told:
         yield from self.answers.get(day.dt, [])
         if self.down:
             raise SourceRefused(self.down)
+
+    def health(self) -> tuple[SourceHealth, ...]:
+        return ()
 
 
 @pytest.fixture
@@ -119,10 +122,10 @@ def test_a_scrape_keeps_each_answer_and_says_what_it_kept(env: Env) -> None:
         "tweets/dt=2026-05-11/source=x/NVDA-1.jsonl.gz",
         "tweets/dt=2026-05-11/source=x/TSLA-1.jsonl.gz",
     ]
-    assert [dataclasses.astuple(row) for row in whole.tickers] == [
-        ("NVDA", "ok", None, 2),
-        ("TSLA", "ok", None, 1),
-    ]
+    assert whole.tickers == (
+        manifest.TickerEntry("NVDA", "ok", None, 2),
+        manifest.TickerEntry("TSLA", "ok", None, 1),
+    )
     assert manifest.of_day(env.lake.raw, MONDAY) == (whole,)
     data = env.lake.raw.get(whole.objects[0].key)
     assert hashlib.sha256(data).hexdigest() == whole.objects[0].sha256
@@ -145,10 +148,10 @@ def test_the_best_of_several_answers_for_a_ticker_counts(env: Env, source: Told)
         Fetched("tweets", "TSLA", "refused", reason="rate limit"),
     ]
     whole = steps.scrape(env, MONDAY)
-    assert [dataclasses.astuple(row) for row in whole.tickers] == [
-        ("NVDA", "ok", None, 3),
-        ("TSLA", "refused", "rate limit", 0),
-    ]
+    assert whole.tickers == (
+        manifest.TickerEntry("NVDA", "ok", None, 3),
+        manifest.TickerEntry("TSLA", "refused", "rate limit", 0),
+    )
     assert len(whole.objects) == 2
 
 

@@ -9,10 +9,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import date
+from typing import cast
+
+from cashtag.ports import Kind
 
 PART = "part-0.parquet"
 _RAW = re.compile(
-    r"^(?P<kind>tweets|news|prices|options|trending)/dt=(?P<dt>\d{4}-\d\d-\d\d)/"
+    r"^(?P<kind>tweets|news|prices|options|trending|discovery)/dt=(?P<dt>\d{4}-\d\d-\d\d)/"
     r"source=(?P<source>[a-z0-9_-]+)/(?P<name>[^/]+?)-(?P<number>\d+)\.jsonl\.gz$"
 )
 
@@ -21,7 +24,7 @@ _RAW = re.compile(
 class RawKey:
     """A raw object's key, taken apart. `name` is the ticker for tweets and options, else the kind."""
 
-    kind: str
+    kind: Kind
     dt: date
     source: str
     name: str
@@ -46,7 +49,15 @@ def parse_raw(key: str) -> RawKey | None:
     m = _RAW.match(key)
     if not m:
         return None
-    return RawKey(m["kind"], date.fromisoformat(m["dt"]), m["source"], m["name"], int(m["number"]))
+    return RawKey(
+        cast(Kind, m["kind"]), date.fromisoformat(m["dt"]), m["source"], m["name"], int(m["number"])
+    )
+
+
+def document(kind: str, dt: date, name: str, number: int = 1) -> str:
+    """A page kept whole: `trending/dt=2026-01-05/finder.html.gz`; another version of it is `-2`."""
+    stem, dot, suffix = name.partition(".")
+    return f"{kind}/dt={dt}/{stem}{'' if number == 1 else f'-{number}'}{dot}{suffix}.gz"
 
 
 def bars(source: str, ticker: str, number: int = 1) -> str:

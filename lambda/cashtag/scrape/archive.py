@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import date
 
 from cashtag.lake import layout
-from cashtag.ports import Day, Fetched, Store
+from cashtag.ports import Day, Fetched, SourceHealth, Store
 
 _BARS = re.compile(r"^bars/source=[^/]+/(?P<ticker>[^/]+)-\d+\.jsonl\.gz$")
 
@@ -41,7 +41,7 @@ class ArchiveSource:
         return tuple(sorted((with_bars - self._always_bars) | with_tweets))
 
     def fetch(self, day: Day) -> Iterator[Fetched]:
-        """Yield the keys of the day's tweets and news and of all bars."""
+        """Yield the keys of the day's tweets, news, prices and chains, and of all bars."""
         tweets: dict[str, list[str]] = {}
         for key, name in self._objects("tweets", day.dt):
             tweets.setdefault(name, []).append(key)
@@ -54,6 +54,14 @@ class ArchiveSource:
             yield Fetched("bars", ticker, "ok", key=key)
         for key, _ in self._objects("news", day.dt):
             yield Fetched("news", None, "ok", key=key)
+        for key, _ in self._objects("prices", day.dt):
+            yield Fetched("prices", None, "ok", key=key)
+        for key, ticker in self._objects("options", day.dt):
+            yield Fetched("options", ticker, "ok", key=key)
+
+    def health(self) -> tuple[SourceHealth, ...]:
+        """What lies in a folder has no parts that could fail."""
+        return ()
 
     def _objects(self, kind: str, dt: date) -> list[tuple[str, str]]:
         return [

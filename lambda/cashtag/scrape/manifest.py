@@ -16,9 +16,10 @@ from typing import Any
 
 from cashtag.errors import StoreError
 from cashtag.lake import layout, lines
-from cashtag.ports import Status, Store
+from cashtag.ports import SourceHealth, Status, Store
 
-VERSION = 1
+VERSION = 2
+_READ = (1, 2)  # a manifest of version 1 has neither health nor what is still to be had
 _BETTER: dict[Status, int] = {"refused": 0, "empty": 1, "ok": 2}
 
 
@@ -34,23 +35,31 @@ class ObjectEntry:
 
 @dataclass(frozen=True, slots=True)
 class TickerEntry:
-    """What the source answered for one ticker's tweets."""
+    """What the source answered for one ticker's tweets.
+
+    `newest` is when the newest of them was created, ISO, UTC. With `more` the source holds more
+    than was taken, from `cursor` on where it gave one: a resuming scrape goes on there.
+    """
 
     ticker: str
     status: Status
     reason: str | None
     tweets: int
+    newest: str | None = None
+    more: bool = False
+    cursor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """One scrape of one run; tickers and objects are sorted."""
+    """One scrape of one run; tickers, objects and health are sorted by their names."""
 
     dt: date
     cutoff: datetime
     source: str
     tickers: tuple[TickerEntry, ...]
     objects: tuple[ObjectEntry, ...]
+    health: tuple[SourceHealth, ...] = ()
 
     def to_json(self) -> bytes:
         """Canonical JSON: sorted keys, no spaces, times as ISO text."""
@@ -91,7 +100,7 @@ def parse(key: str, data: bytes) -> Manifest:
     """
     try:
         whole = json.loads(data)
-        if whole["version"] != VERSION:
+        if whole["version"] not in _READ:
             raise ValueError(f"version {whole['version']}, expected {VERSION}")
         return Manifest(
             date.fromisoformat(whole["dt"]),
@@ -99,6 +108,7 @@ def parse(key: str, data: bytes) -> Manifest:
             whole["source"],
             tuple(TickerEntry(**row) for row in whole["tickers"]),
             tuple(ObjectEntry(**row) for row in whole["objects"]),
+            tuple(SourceHealth(**row) for row in whole.get("health", ())),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise StoreError(

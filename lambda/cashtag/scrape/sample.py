@@ -15,7 +15,7 @@ from typing import Any
 
 from cashtag.errors import InputError
 from cashtag.lake import lines
-from cashtag.ports import Day, Fetched
+from cashtag.ports import Day, Fetched, SourceHealth
 
 SOURCE = "synthetic"
 
@@ -70,6 +70,10 @@ class SampleSource:
             yield Fetched("bars", symbol, "ok", packed=self._bars[symbol])
         if found := self._news.get(day.dt, ()):
             yield Fetched("news", None, "ok", lines=found)
+
+    def health(self) -> tuple[SourceHealth, ...]:
+        """A folder has no parts that could fail."""
+        return ()
 
     def _tweets_of(self, ticker: str) -> dict[date, tuple[bytes, ...]]:
         if ticker not in self._tweets:

@@ -19,6 +19,7 @@ from cashtag.settings.base import (
     Ticker,
 )
 from cashtag.settings.collecting import Enrich, Scrape, Tickers
+from cashtag.settings.live import Live
 from cashtag.settings.signalling import Signals
 from cashtag.settings.trading import Trade
 
@@ -105,6 +106,7 @@ class Settings(Section):
     profile: Literal["sound", "reference"]
     lake: Annotated[str, Field(min_length=1)]
     scrape: Scrape
+    live: Live
     tickers: Tickers
     watchlist: Watchlist
     enrich: Enrich

@@ -1,0 +1,1 @@
+"""X: searches by the cookies of several accounts, evenly and within their budgets."""

@@ -1,0 +1,96 @@
+"""Settings of the live sources: where they are, how long to wait, whose credentials.
+
+Nothing here changes what a derived row means, so none of it is part of `config_hash`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from cashtag.settings.base import Count, CountOrNone, NonNegative, Positive, Section, Share
+
+Url = Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
+
+
+class X(Section):
+    """X through twscrape."""
+
+    accounts_secret: str
+    backend: Literal["httpx", "curl"]
+    canary: Annotated[str, Field(min_length=1)]
+    attempts: Count
+
+
+class Alpaca(Section):
+    """Alpaca's market data."""
+
+    credentials_secret: str
+    data_url: Url
+    trading_url: Url
+    feed: Literal["iex", "sip", "delayed_sip"]
+    options_feed: Literal["indicative", "opra"]
+
+
+class TrendingSites(Section):
+    """Sites of trending tickers besides Finder's page, which is `scrape.trending.url`."""
+
+    apewisdom_url: Url
+    stocktwits_url: Url
+
+
+class Prices(Section):
+    """Daily bars."""
+
+    chain: Annotated[list[Literal["alpaca", "yahoo"]], Field(min_length=1)]
+    stale_sessions: CountOrNone
+    backfill_days: Count
+
+
+class Feed(Section):
+    """One RSS or Atom feed."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,40}$")]
+    url: Url
+
+
+class News(Section):
+    """News feeds."""
+
+    feeds: list[Feed]
+    sec_requests_per_second: Annotated[float, Field(gt=0.0, le=10.0)]
+
+
+class Options(Section):
+    """Daily snapshots of option chains."""
+
+    enabled: bool
+    days: Count
+    strikes: Share
+
+
+class DiscoveryCall(Section):
+    """The call behind ticker discovery."""
+
+    max_tokens: Count
+    dollars_per_1000_input_tokens: NonNegative
+    dollars_per_1000_output_tokens: NonNegative
+
+
+class Live(Section):
+    """How the live sources are reached."""
+
+    secrets_file: str
+    step_seconds: Annotated[int, Field(ge=10, le=3600)]
+    request_seconds: Positive
+    max_bytes: Annotated[int, Field(ge=10_000, le=100_000_000)]
+    contact: str
+    catch_up_days: CountOrNone
+    x: X
+    alpaca: Alpaca
+    trending: TrendingSites
+    prices: Prices
+    news: News
+    options: Options
+    discovery: DiscoveryCall
