@@ -106,7 +106,9 @@ class Warehouse(Protocol):
 
 # ---------------------------------------------------------------- sources
 
-Kind = Literal["tweets", "news", "prices", "bars", "options", "trending", "discovery"]
+Kind = Literal[
+    "tweets", "news", "prices", "bars", "options", "trending", "assets", "discovery"
+]  # fmt: skip
 Status = Literal["ok", "empty", "refused"]
 
 

@@ -15,7 +15,7 @@ from cashtag.ports import Kind
 
 PART = "part-0.parquet"
 _RAW = re.compile(
-    r"^(?P<kind>tweets|news|prices|options|trending|discovery)/dt=(?P<dt>\d{4}-\d\d-\d\d)/"
+    r"^(?P<kind>tweets|news|prices|options|trending|assets|discovery)/dt=(?P<dt>\d{4}-\d\d-\d\d)/"
     r"source=(?P<source>[a-z0-9_-]+)/(?P<name>[^/]+?)-(?P<number>\d+)\.jsonl\.gz$"
 )
 

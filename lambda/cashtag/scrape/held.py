@@ -13,7 +13,7 @@ from cashtag.lake import layout, lines
 from cashtag.ports import Store
 from cashtag.scrape import manifest
 
-KINDS = ("tweets", "news", "prices", "options", "trending")
+KINDS = ("tweets", "news", "prices", "options", "trending", "assets")
 
 
 @dataclass(frozen=True)
