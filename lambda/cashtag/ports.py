@@ -7,7 +7,7 @@ an XNYS trading session.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -159,6 +159,10 @@ class SourceHealth:
     requests: int = 0
     left: int | None = None
     """Requests left in the current window, where the source has a budget."""
+
+
+# Called with (done, of, what) while something that takes its time goes on.
+Progress = Callable[[int, int, str], None]
 
 
 class Source(Protocol):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from cashtag import sessions
 from cashtag.errors import SourceRefused, StoreError
 from cashtag.lake import completion, layout, lines, numbered
-from cashtag.ports import Day, Env, Fetched, Status
+from cashtag.ports import Day, Env, Fetched, Progress, Status
 from cashtag.scrape import coverage, manifest
 
 if TYPE_CHECKING:
@@ -30,8 +30,10 @@ _ORDER: dict[Status, int] = {"refused": 0, "empty": 1, "ok": 2}
 # ---------------------------------------------------------------- scrape
 
 
-def scrape(env: Env, dt: date) -> manifest.Manifest:
+def scrape(env: Env, dt: date, progress: Progress | None = None) -> manifest.Manifest:
     """Fetch the day's raw data, keep it, and write the manifest last.
+
+    `progress` is called with the tickers that have answered, and those asked.
 
     A source that refuses as a whole leaves a manifest in which every ticker is refused: the day
     is known to be broken, and is not taken for a quiet one. A scrape that found nothing new to
@@ -48,6 +50,8 @@ def scrape(env: Env, dt: date) -> manifest.Manifest:
                 objects[kept.key] = kept
             if fetched.kind == "tweets" and fetched.ticker is not None:
                 _note(tickers, fetched, kept.lines if kept else 0)
+                if progress is not None:
+                    progress(len(tickers), len(day.tickers), f"{dt} {fetched.ticker}")
     except SourceRefused as refusal:
         for ticker in day.tickers:
             tickers.setdefault(ticker, manifest.TickerEntry(ticker, "refused", str(refusal), 0))
@@ -58,8 +62,9 @@ def scrape(env: Env, dt: date) -> manifest.Manifest:
         tuple(tickers[ticker] for ticker in sorted(tickers)),
         tuple(objects[key] for key in sorted(objects)),
         env.source.health(),
+        number=len(known := manifest.of_day(env.lake.raw, dt)) + 1,
     )
-    if not _told(manifest.of_day(env.lake.raw, dt), whole):
+    if not _told(known, whole):
         manifest.write(env.lake.raw, whole)
     return whole
 

@@ -86,6 +86,8 @@ def test_a_run_that_was_only_scraped_has_no_rows_and_no_signals(lake: Lake) -> N
         "tweets": 7,
         "tickers": "2/2",
         "coverage": 1.0,
+        "newest_h": None,
+        "accounts": None,
         "partial": False,
         "rows": None,
         "published": False,

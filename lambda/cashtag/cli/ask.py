@@ -23,7 +23,7 @@ from cashtag.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from cashtag.ports import Env
+    from cashtag.ports import Env, Lake
 
 
 def sql(
@@ -61,6 +61,9 @@ def status(
         bool, typer.Option("--hashes", help="Print each table's canonical content hash.")
     ] = False,
     days: Annotated[int, typer.Option("--days", min=1, help="How many of the newest runs.")] = 14,
+    dt: Annotated[
+        str | None, typer.Option("--date", metavar="DATE", help="One run: its sources, tickers.")
+    ] = None,
     form: FormatOption = Format.table,
     lake: LakeOption = None,
     profile: ProfileOption = None,
@@ -75,15 +78,37 @@ def status(
     if hashes:
         output.show(list(look.table_hashes(zones)), form)
         return
+    if (one := day(dt, "--date")) is not None:
+        _run(zones, one, form)
+        return
     runs = [run.row() for run in look.runs(zones, chosen, days)]
     if form is not Format.table:
         output.show(runs, form)
         return
     summary = look.summary(zones, chosen)
     output.show([{"": key, "is": value} for key, value in summary.items()], form)
-    output.show(runs, form, title=f"The newest {len(runs)} runs")
+    told = [name for name in (runs[0] if runs else ()) if name not in ("newest_h", "accounts")]
+    if any(run["accounts"] is not None for run in runs):
+        told = list(runs[0])
+    output.show(runs, form, title=f"The newest {len(runs)} runs", columns=told)
     if kept := look.quarantined(zones):
         output.show(kept, form, title="In quarantine")
+
+
+def _run(lake: Lake, dt: date, form: Format) -> None:
+    from cashtag.cli import output
+    from cashtag.errors import InputError
+    from cashtag.operate import status as look
+
+    asked, found = look.tickers(lake, dt), look.sources(lake, dt)
+    if not asked and not found:
+        raise InputError(f"--date {dt}: the lake holds no run of that day; see `cashtag status`")
+    if form is not Format.table:
+        output.show([{"dt": dt, "sources": found, "tickers": asked}], form)
+        return
+    if found:
+        output.show(found, form, title=f"Sources of {dt}")
+    output.show(asked, form, title=f"Tickers of {dt}")
 
 
 def explain(

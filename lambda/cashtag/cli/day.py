@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,7 +23,11 @@ from cashtag.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from cashtag.operate.days import DayResult
     from cashtag.ports import Env
+
+
+LIVE = SourceName.live.value
 
 
 def run(
@@ -36,14 +41,18 @@ def run(
     profile: ProfileOption = None,
     form: FormatOption = Format.table,
     lake: LakeOption = None,
+    catch_up: Annotated[
+        bool, typer.Option("--catch-up", help="Live: also the days that were missed lately.")
+    ] = False,
     page: Annotated[bool, typer.Option("--report/--no-report", help="Build the page too.")] = True,
 ) -> None:
     """Run days: raw, enriched, signals, plan, trades, dashboard.
 
-    Without dates: all of the sample or archive, today for live. Any date may be run again.
+    Without dates: all of the sample or archive; of live the newest day whose cutoff has passed.
+    Any date may be run again: a live one fetches only what is missing.
     """
     env = _env(source.value, lake, profile, model)
-    start, end = _span(env, day(dt, "--date"), day(first, "--from"), day(last, "--to"))
+    start, end = _span(env, day(dt, "--date"), day(first, "--from"), day(last, "--to"), catch_up)
     if start == end and form is Format.table:
         # One day announces its fills; a range would announce those of months ago.
         env = _with_console(env)
@@ -117,25 +126,48 @@ def _nothing(env: Env) -> Exception:
     )
 
 
-def _span(env: Env, dt: date | None, first: date | None, last: date | None) -> tuple[date, date]:
+def _span(
+    env: Env, dt: date | None, first: date | None, last: date | None, catch_up: bool
+) -> tuple[date, date]:
     from cashtag.errors import InputError
 
+    if dt is not None and (first is not None or last is not None):
+        raise InputError("--date stands alone; use --from and --to for a range")
+    if env.source.name == LIVE:
+        return _due(env, dt or first, dt or last, catch_up)
+    if catch_up:
+        raise InputError("--catch-up is for --source live; sample and archive miss no day")
     if dt is not None:
-        if first is not None or last is not None:
-            raise InputError("--date stands alone; use --from and --to for a range")
         return dt, dt
     held = env.source.dates()
     if held is None and (first is None or last is None):
-        if env.source.name in ("archive", "sample"):
-            raise _nothing(env)
-        today = datetime.now(UTC).date()  # which day a live run is for is the operator's clock
-        held = (today, today)
+        raise _nothing(env)
     start = first or (held[0] if held else None)
     end = last or (held[1] if held else None)
     if start is None or end is None:
         raise _nothing(env)
     if start > end:
         raise InputError(f"--from {start} lies after --to {end}")
+    return start, end
+
+
+def _due(env: Env, first: date | None, last: date | None, catch_up: bool) -> tuple[date, date]:
+    """The days of a live run: none before its cutoff, for its day is not over."""
+    from cashtag.errors import InputError
+    from cashtag.operate import missed
+
+    now = datetime.now(UTC)  # which day a live run is for is the operator's clock
+    due = missed.due(env.settings, now)
+    start, end = first or last or due, last or due
+    if start > end:
+        raise InputError(f"--from {start} lies after --to {end}")
+    if end > due:
+        raise InputError(
+            f"the run of {end} is not due before its cutoff at {env.settings.scrape.cutoff_utc} "
+            f"UTC of that day; the newest that is due is {due}"
+        )
+    if catch_up and first is None:
+        start = missed.first(env.lake, env.settings, end)
     return start, end
 
 
@@ -148,34 +180,63 @@ def _days(env: Env, start: date, end: date, form: Format, *, page: bool, rebuild
 
     began = time.perf_counter()
     with progress("rebuilding" if rebuild else "running") as tick:
-        results = list(days.days(env, start, end, rebuild=rebuild, progress=tick))
+        results = list(
+            days.days(
+                env,
+                start,
+                end,
+                rebuild=rebuild,
+                # Yesterday's results name tickers for today's scrape.
+                one_by_one=env.source.name == LIVE,
+                progress=tick,
+            )
+        )
     where = None
     if page:
         from cashtag.report import build
 
         with progress("dashboard"):
             where = build.build(env, None, None)
-    rows = [result.row() for result in results if result.is_session or form is not Format.table]
+    rows = [
+        result.row()
+        for result in results
+        if result.is_session or len(results) == 1 or form is not Format.table
+    ]
     output.show(rows, form, columns=list(days.DayResult.COLUMNS))
-    if form is not Format.table:
-        return
+    if form is Format.table:
+        _tell(env, results, where, time.perf_counter() - began)
+    if any(result.refused for result in results[-1:]):
+        from cashtag.errors import SourceRefused
+
+        raise SourceRefused(
+            f"no ticker was answered in the run of {results[-1].dt}: "
+            f"{'; '.join(results[-1].reasons)}; see `cashtag status --date {results[-1].dt}`"
+        )
+
+
+def _tell(env: Env, results: Sequence[DayResult], where: str | None, seconds: float) -> None:
+    from cashtag.cli import output
+
     tweets = sum(result.tweets for result in results)
     print(
         f"{len(results)} runs, {sum(r.is_session for r in results)} sessions, {tweets:,} tweets "
-        f"in {time.perf_counter() - began:.1f} s; model {env.scorer.name}, "
+        f"in {seconds:.1f} s; model {env.scorer.name}, "
         f"profile {env.settings.profile}, [{env.settings.trade.mode.upper()}]"
     )
     if env.source.name == "synthetic":
         print(
             "The sample is SYNTHETIC: invented tweets and prices, no relation to any real market."
         )
+    if env.source.name == LIVE:
+        from cashtag.operate import status
+
+        found = status.sources(env.lake, results[-1].dt)
+        output.show(found, Format.table, title=f"Sources of {results[-1].dt}")
+        for reason in results[-1].reasons:
+            print(f"partial, so nothing is traded: {reason}")
     digest = next((r.digest for r in reversed(results) if r.digest), None)
     if digest and not env.notifiers:
         print(f"\n{digest}")
     if where:
         print(f"\nLook: {where}")
     print("Ask:  cashtag status · cashtag explain NVDA · cashtag sql --list")
-    if any(result.refused for result in results[-1:]):
-        from cashtag.errors import SourceRefused
-
-        raise SourceRefused(f"the source refused the run of {results[-1].dt}; see `cashtag status`")

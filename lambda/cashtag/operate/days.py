@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from cashtag import steps
 from cashtag.lake import layout
-from cashtag.ports import Env
+from cashtag.ports import Env, Progress
 from cashtag.scrape import manifest
 
 if TYPE_CHECKING:
     from cashtag.trade.plan import Plan
     from cashtag.trade.settle import Settled
+
+
+def _silent(_done: int, _of: int, _what: str) -> None:
+    """Progress that nobody watches."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ class DayResult:
     fills: int
     equity: float | None
     refused: bool
+    reasons: tuple[str, ...] = ()
     digest: str | None = None
 
     @property
@@ -83,9 +88,13 @@ def days(
     last: date,
     *,
     rebuild: bool = False,
-    progress: Callable[[int, int, str], None] = lambda _done, _of, _what: None,
+    one_by_one: bool = False,
+    progress: Progress = _silent,
 ) -> Iterator[DayResult]:
     """Run every day from `first` to `last`; `rebuild` takes raw as it is and fetches nothing.
+
+    With `one_by_one` a day is fetched only after the one before is done, and progress counts the
+    tickers of a day.
 
     While a day's signals are made, the next day is scraped and enriched beside them: enrichment
     is row-local and reads nothing but raw, so the order between the two cannot matter.
@@ -94,10 +103,10 @@ def days(
     dates = [first + timedelta(days=n) for n in range(total)]
     if rebuild:
         dates = [dt for dt in dates if any(True for _ in env.lake.raw.list(layout.manifests(dt)))]
-    if len(dates) < 2:
+    if one_by_one or len(dates) < 2:
         for dt in dates:
             progress(0, 1, str(dt))
-            yield day(env, dt, rebuild=rebuild)
+            yield day(env, dt, rebuild=rebuild, progress=progress)
         progress(total, total, "")
         return
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="enrich") as ahead:
@@ -113,15 +122,15 @@ def days(
     progress(total, total, "")
 
 
-def day(env: Env, dt: date, *, rebuild: bool = False) -> DayResult:
+def day(env: Env, dt: date, *, rebuild: bool = False, progress: Progress = _silent) -> DayResult:
     """One laptop day: scrape, enrich each object, signals, and on a session its plan."""
-    return conclude(env, prepare(env, dt, rebuild=rebuild))
+    return conclude(env, prepare(env, dt, rebuild=rebuild, progress=progress))
 
 
-def prepare(env: Env, dt: date, *, rebuild: bool = False) -> Prepared:
+def prepare(env: Env, dt: date, *, rebuild: bool = False, progress: Progress = _silent) -> Prepared:
     """Scrape a day (unless rebuilding) and enrich each of its raw objects."""
     if not rebuild:
-        steps.scrape(env, dt)
+        steps.scrape(env, dt, progress)
     manifests = manifest.of_day(env.lake.raw, dt)
     rows = tweets = 0
     for obj in manifest.expected(manifests):
@@ -153,6 +162,7 @@ def conclude(env: Env, prepared: Prepared) -> DayResult:
         fills=sum(row["filled_quantity"] > 0 for row in done.settled.trades) if done.settled else 0,
         equity=_equity(done.settled),
         refused=bool(answers) and all(row.status == "refused" for row in answers),
+        reasons=done.coverage.reasons,
         digest=_digest(env, planned, done),
     )
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from cashtag.lake import layout, lines
 from cashtag.lake.contracts import contract, contracts
 from cashtag.lake.partitions import hashes, partitions, read
 from cashtag.ports import Lake
-from cashtag.scrape import coverage
+from cashtag.scrape import coverage, manifest
 from cashtag.settings import Settings
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ class RunStatus:
     answered: int
     asked: int
     coverage: float
+    newest_hours: float | None
+    accounts: str | None
     partial: bool
     reason: str
     rows: int | None
@@ -47,6 +49,8 @@ class RunStatus:
             "tweets": self.tweets,
             "tickers": f"{self.answered}/{self.asked}",
             "coverage": round(self.coverage, 3),
+            "newest_h": self.newest_hours,
+            "accounts": self.accounts,
             "partial": self.partial,
             "rows": self.rows,
             "published": self.published,
@@ -61,6 +65,18 @@ def runs(lake: Lake, settings: Settings, last_days: int | None = None) -> list[R
     if last_days is not None:
         found = found[-last_days:]
     return [_run(lake, settings, dt) for dt in found]
+
+
+def sources(lake: Lake, dt: date) -> list[dict[str, Any]]:
+    """One row per source and account that the run's manifests tell of."""
+    rows = manifest.health(manifest.of_day(lake.raw, dt))
+    return [asdict(row) for row in rows]
+
+
+def tickers(lake: Lake, dt: date) -> list[dict[str, Any]]:
+    """One row per ticker asked in a run: its best answer."""
+    rows = manifest.tickers(manifest.of_day(lake.raw, dt))
+    return [{k: v for k, v in asdict(row).items() if k != "cursor"} for row in rows]
 
 
 def run_dates(lake: Lake) -> list[date]:
@@ -87,12 +103,20 @@ def _run(lake: Lake, settings: Settings, dt: date) -> RunStatus:
         answered=run.answered,
         asked=run.asked,
         coverage=run.share,
+        newest_hours=None if run.age is None else round(run.age.total_seconds() / 3600, 1),
+        accounts=None if run.accounts is None else "{}/{}".format(*run.accounts),
         partial=reason is not None,
-        reason="; ".join(filter(None, (reason, damage, other))),
+        reason="; ".join(filter(None, (reason, _broken(run), damage, other))),
         rows=None if tweets is None else tweets.num_rows,
         published=any(True for _ in lake.signals.list(layout.published(session, ""))),
         signals=fired,
     )
+
+
+def _broken(run: coverage.RunCoverage) -> str | None:
+    """Sources that refused, with their reasons; trending tickers are a reason of their own."""
+    rows = [row for row in run.broken if row.name not in ("x", coverage.TRENDING)]
+    return "; ".join(f"{row.name}: {row.reason}" for row in rows) or None
 
 
 def _read(lake: Lake, table: str, partition: date) -> tuple[pa.Table | None, str | None]:

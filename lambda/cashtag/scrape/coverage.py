@@ -2,20 +2,24 @@
 
 Two shares are judged: tickers that answered (with tweets, or truly with none) to tickers asked,
 and tweets to the median of the same weekday over the weeks before. The smaller one is the
-coverage; below the limit the session is partial, and a partial session never trades.
+coverage; below the limit the session is partial, and a partial session never trades. So is one
+whose run found no list of trending tickers at all. The age of the newest tweet and the accounts
+left are told, not judged.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from statistics import median
 
-from cashtag.ports import Store
+from cashtag.ports import SourceHealth, Store
 from cashtag.scrape import manifest
 from cashtag.settings import Settings
 
 _WEEK = timedelta(days=7)
+_ACCOUNT = "/"  # in a name: `x/main` is an account of the source `x`
+TRENDING = "trending"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,9 @@ class RunCoverage:
     usual: float | None
     refused: tuple[manifest.TickerEntry, ...]
     scraped: bool
+    cutoff: datetime | None = None
+    newest: datetime | None = None
+    health: tuple[SourceHealth, ...] = ()
 
     @property
     def of_tickers(self) -> float:
@@ -46,10 +53,35 @@ class RunCoverage:
         tweets = self.of_tweets
         return self.of_tickers if tweets is None else min(self.of_tickers, tweets)
 
+    @property
+    def age(self) -> timedelta | None:
+        """How old the newest tweet was at the cutoff; None when no source dated its tweets."""
+        if self.newest is None or self.cutoff is None:
+            return None
+        return self.cutoff - self.newest
+
+    @property
+    def accounts(self) -> tuple[int, int] | None:
+        """Accounts left and accounts there were; None for a source that has none."""
+        found = [row for row in self.health if _ACCOUNT in row.name]
+        if not found:
+            return None
+        return sum(row.status != "refused" for row in found), len(found)
+
+    @property
+    def broken(self) -> tuple[SourceHealth, ...]:
+        """Sources (not accounts) that refused."""
+        return tuple(
+            row for row in self.health if row.status == "refused" and _ACCOUNT not in row.name
+        )
+
     def reason(self, limit: float) -> str | None:
         """Why this run makes its session partial, in words; None when it does not."""
         if not self.scraped:
             return f"the run of {self.dt} is missing"
+        for row in self.broken:
+            if row.name == TRENDING:
+                return f"no list of trending tickers on {self.dt} ({row.reason})"
         if self.of_tickers < limit:
             refused = ", ".join(row.ticker for row in self.refused)
             return (
@@ -101,7 +133,14 @@ def of_run(raw: Store, dt: date, settings: Settings) -> RunCoverage:
         usual=float(median(known)) if len(known) >= rules.minimum_history else None,
         refused=tuple(row for row in rows if row.status == "refused"),
         scraped=bool(manifests),
+        cutoff=manifests[0].cutoff if manifests else None,
+        newest=max((_moment(row.newest) for row in rows if row.newest), default=None),
+        health=manifest.health(manifests),
     )
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
 
 
 def of_session(

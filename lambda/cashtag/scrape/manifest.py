@@ -52,7 +52,10 @@ class TickerEntry:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """One scrape of one run; tickers, objects and health are sorted by their names."""
+    """One scrape of one run; tickers, objects and health are sorted by their names.
+
+    `number` counts the run's scrapes from 1: which of two manifests is the later one.
+    """
 
     dt: date
     cutoff: datetime
@@ -60,6 +63,7 @@ class Manifest:
     tickers: tuple[TickerEntry, ...]
     objects: tuple[ObjectEntry, ...]
     health: tuple[SourceHealth, ...] = ()
+    number: int = 1
 
     def to_json(self) -> bytes:
         """Canonical JSON: sorted keys, no spaces, times as ISO text."""
@@ -109,6 +113,7 @@ def parse(key: str, data: bytes) -> Manifest:
             tuple(TickerEntry(**row) for row in whole["tickers"]),
             tuple(ObjectEntry(**row) for row in whole["objects"]),
             tuple(SourceHealth(**row) for row in whole.get("health", ())),
+            whole.get("number", 1),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise StoreError(
@@ -148,3 +153,11 @@ def tickers(manifests: Iterable[Manifest]) -> tuple[TickerEntry, ...]:
             ):
                 best[row.ticker] = row
     return tuple(best[ticker] for ticker in sorted(best))
+
+
+def health(manifests: Iterable[Manifest]) -> tuple[SourceHealth, ...]:
+    """Each source's and account's health by the latest manifest that tells of it, sorted by name."""
+    latest: dict[str, SourceHealth] = {}
+    for one in sorted(manifests, key=lambda manifest: (manifest.number, manifest.sha())):
+        latest |= {row.name: row for row in one.health}
+    return tuple(latest[name] for name in sorted(latest))
