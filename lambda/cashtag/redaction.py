@@ -1,19 +1,159 @@
-"""Secrets that this process holds, and text in which they are blotted out before anyone sees it."""
+"""Secrets that this process holds, and text in which they are blotted out before anyone sees it.
+
+A secret is found in every form in which libraries print one: as it is, percent-encoded, escaped
+in JSON or HTML, in base64, and as the beginning of it that a message cut short still shows. From
+the first secret on, whatever is logged is blotted too; `guard` does so for tracebacks.
+"""
 
 from __future__ import annotations
 
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import logging
+
 MARK = "[secret]"
 _SHORTEST = 6  # anything shorter would blot out ordinary words
-_held: set[str] = set()
+_PIECE = 12  # so much of a secret's beginning gives it away
+
+_lock = threading.Lock()
+# Replaced as a whole, never changed: who reads needs no lock.
+_held: frozenset[str] = frozenset()
+_logs_guarded = False
 
 
 def remember(*values: str | None) -> None:
     """Keep secrets, so that `redacted` finds them; None and very short ones are passed over."""
-    _held.update(value for value in values if value and len(value) >= _SHORTEST)
+    global _held
+    new = {form for value in values if value for form in _forms(value) if len(form) >= _SHORTEST}
+    if not new:
+        return
+    with _lock:
+        _held |= new
+        _guard_logs()
 
 
 def redacted(text: str) -> str:
     """Return `text` without any secret that this process has loaded."""
-    for secret in sorted(_held, key=len, reverse=True):
-        text = text.replace(secret, MARK)
-    return text
+    spans = sorted(span for form in _held for span in _found(form, text))
+    if not spans:
+        return text
+    parts, at = [], 0
+    for start, end in spans:
+        if start >= at:
+            parts += [text[at:start], MARK]
+        at = max(at, end)  # secrets that overlap are one blot
+    return "".join([*parts, text[at:]])
+
+
+def _found(form: str, text: str) -> Iterator[tuple[int, int]]:
+    """Where a form, or enough of its beginning, stands in a text."""
+    head = form[:_PIECE]
+    start = text.find(head)
+    while start >= 0:
+        end = start + len(head)
+        while end - start < len(form) and end < len(text) and text[end] == form[end - start]:
+            end += 1
+        yield start, end
+        start = text.find(head, end)
+
+
+def _forms(value: str) -> set[str]:
+    """A secret as it is, and as libraries write it into addresses, JSON, HTML and headers."""
+    import base64
+    import html
+    import json
+    from urllib.parse import quote, quote_plus, unquote
+
+    plain = {value, unquote(value)}
+    encoded = {quote(text, safe="") for text in plain} | {quote(text) for text in plain}
+    encoded |= {quote_plus(text) for text in plain}
+    return {
+        *plain,
+        *encoded,
+        *(_lower_hex(text) for text in encoded),
+        *(json.dumps(text)[1:-1] for text in plain),
+        *(repr(text)[1:-1] for text in plain),
+        *(html.escape(text) for text in plain),
+        *(base64.b64encode(text.encode()).decode().rstrip("=") for text in plain),
+    }
+
+
+def _lower_hex(text: str) -> str:
+    import re
+
+    return re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), text)
+
+
+# ---------------------------------------------------------------- what Python prints by itself
+
+
+def guard() -> None:
+    """Let what Python says of an error that nobody caught, in any thread, be told blotted."""
+    sys.excepthook = _uncaught
+    sys.unraisablehook = _unraisable
+    threading.excepthook = _uncaught_in_thread
+
+
+def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    _say("".join(traceback.format_exception(kind, error, trace)))
+
+
+def _uncaught_in_thread(told: threading.ExceptHookArgs) -> None:
+    if told.exc_type is SystemExit:
+        return  # ends the thread, as Python has it
+    name = told.thread.name if told.thread else "?"
+    lines = traceback.format_exception(told.exc_type, told.exc_value, told.exc_traceback)
+    _say(f"Exception in thread {name}:\n{''.join(lines)}")
+
+
+def _unraisable(told: Any) -> None:
+    lines = traceback.format_exception(told.exc_type, told.exc_value, told.exc_traceback)
+    _say(f"{told.err_msg or 'Exception ignored in'}: {told.object!r}\n{''.join(lines)}")
+
+
+def _say(text: str) -> None:
+    if sys.stderr is not None:  # there is none while Python ends
+        sys.stderr.write(redacted(text))
+        sys.stderr.flush()
+
+
+# ---------------------------------------------------------------- what libraries log
+
+
+def _guard_logs() -> None:
+    """Blot every log record as it is made.
+
+    A filter would have to be put on every handler, also on those that a library adds later.
+    """
+    global _logs_guarded
+    if _logs_guarded:
+        return
+    import logging
+
+    before = logging.getLogRecordFactory()
+    logging.setLogRecordFactory(lambda *given, **named: _blotted(before(*given, **named)))
+    _logs_guarded = True
+
+
+def _blotted(record: logging.LogRecord) -> logging.LogRecord:
+    try:
+        text = record.getMessage()
+    except (TypeError, ValueError, LookupError):
+        # Its arguments do not fit: logging would print them all, as they are, and say so.
+        text = f"{record.msg} {record.args}"
+    if (clean := redacted(text)) != text:
+        record.msg, record.args = clean, ()
+    if record.exc_info and record.exc_info[0] is not None:
+        text = "".join(traceback.format_exception(*record.exc_info)).rstrip("\n")
+        if (clean := redacted(text)) != text:
+            # Formatters print the text, and have nothing left to format by themselves.
+            record.exc_text, record.exc_info = clean, None
+    if record.stack_info:
+        record.stack_info = redacted(record.stack_info)
+    return record

@@ -13,9 +13,14 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}  # the disk behind 
 
 
 def main() -> None:
-    """Run a command and end with its exit code; an error on purpose is one line on stderr."""
-    from cashtag.errors import CashtagError, StoreError
+    """Run a command and end with its exit code; an error on purpose is one line on stderr.
 
+    Whatever else is raised ends in a traceback, in which no secret is to be read.
+    """
+    from cashtag.errors import CashtagError, StoreError
+    from cashtag.redaction import guard, redacted
+
+    guard()
     try:
         from cashtag.cli.app import app
 
@@ -24,7 +29,7 @@ def main() -> None:
         finally:
             sys.stdout.flush()  # what cannot be written is told now, not while Python ends
     except CashtagError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {redacted(str(error))}", file=sys.stderr)
         raise SystemExit(error.exit_code) from None
     except BrokenPipeError:
         # The reader of a pipe went away (`cashtag sql … | head`): nothing to say, nothing to flush.
