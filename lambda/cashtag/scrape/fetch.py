@@ -12,7 +12,6 @@ names are the proxy's to look up.
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 import ssl
 import threading
@@ -22,11 +21,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from cashtag import __version__
 from cashtag.errors import SourceRefused
-from cashtag.redaction import redacted
+from cashtag.scrape.addresses import host_of, is_private, plain
 
 if TYPE_CHECKING:
     import httpx
@@ -37,9 +35,19 @@ if TYPE_CHECKING:
 MOST_REDIRECTS = 5  # a feed that moved needs one or two; more is a loop or a consent wall
 _NOT_MODIFIED = 304
 _GOOD = range(200, 300)
-_TOLD = 120  # characters of somebody else's words in a reason
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS  # "automatic header detection", zlib manual
-_LOCAL_ENDINGS = (".localhost", ".local", ".internal", ".lan", ".home.arpa", ".onion")
+# What another host may be told when a redirect leads there: no key, no cookie.
+_HARMLESS = frozenset(
+    {"accept", "accept-encoding", "user-agent", "if-none-match", "if-modified-since", "host"}
+)
+
+
+class Unsuccessful(SourceRefused):
+    """The host answered, with a status that is no success; the reason names it."""
+
+    def __init__(self, reason: str, status: int) -> None:
+        super().__init__(reason)
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +67,9 @@ def fetch(
     """GET `url` within `live.request_seconds` in all, and at most `live.max_bytes`.
 
     Raises:
-        SourceRefused: any other status than 200 to 299 and 304, a time-out, too many bytes, a
-            bad certificate, a host that cannot be reached, a redirect not to be followed; the
-            reason names the host and the cause.
+        SourceRefused: any other status than 200 to 299 and 304 (`Unsuccessful`), a time-out, too
+            many bytes, a bad certificate, a host that cannot be reached, a redirect not to be
+            followed; the reason names the host and the cause.
     """
     seconds = until.within(settings.live.request_seconds)
     agent = f"cashtag/{__version__}"
@@ -94,7 +102,7 @@ def fetch_json(
     try:
         return orjson.loads(page.body)
     except orjson.JSONDecodeError as error:
-        kind = _plain(page.headers.get("content-type", "")) or "no content type"
+        kind = plain(page.headers.get("content-type", "")) or "no content type"
         raise SourceRefused(
             f"{host_of(page.url)} answered {page.status} with {kind} that is no JSON"
         ) from error
@@ -158,6 +166,9 @@ class _Attempt(threading.Thread):
                     if response.next_request is None:
                         return self._page_of(response)
                     self._judge(response.url, response.next_request.url)
+                    if response.next_request.url.host != request.url.host:
+                        for name in set(response.next_request.headers) - _HARMLESS:
+                            del response.next_request.headers[name]
                     request = response.next_request
                 finally:
                     response.close()
@@ -172,7 +183,8 @@ class _Attempt(threading.Thread):
         if status == _NOT_MODIFIED:
             return Page(str(response.url), status, b"", headers)
         if status not in _GOOD:
-            raise SourceRefused(f"{self._host} answered {status}{_circumstances(headers)}")
+            reason = f"{self._host} answered {status}{_circumstances(headers)}"
+            raise Unsuccessful(reason, status)
         declared = headers.get("content-length", "")
         if declared.isdecimal() and int(declared) > self._most:
             raise SourceRefused(self._too_large())
@@ -191,7 +203,7 @@ class _Attempt(threading.Thread):
             return
         if encoding.lower() not in ("gzip", "x-gzip", "deflate"):
             raise SourceRefused(
-                f"{self._host} answered in the encoding {_plain(encoding)}, which nobody asked for"
+                f"{self._host} answered in the encoding {plain(encoding)}, which nobody asked for"
             )
         stream = zlib.decompressobj(_GZIP_OR_ZLIB)
         for piece in pieces:
@@ -251,24 +263,24 @@ class _Attempt(threading.Thread):
             raise SourceRefused(self._too_slow()) from error
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             raise SourceRefused(
-                f"{self._host}: no address to fetch ({_plain(str(error))})"
+                f"{self._host}: no address to fetch ({plain(str(error))})"
             ) from error
         except zlib.error as error:
             raise SourceRefused(f"{self._host} sent damaged compressed data ({error})") from error
         except (httpx.ConnectError, httpx.ProxyError) as error:
             raise SourceRefused(self._unreachable(error)) from error
         except (httpx.HTTPError, OSError) as error:
-            raise SourceRefused(f"{self._host} broke off: {_plain(str(error))}") from error
+            raise SourceRefused(f"{self._host} broke off: {plain(str(error))}") from error
 
     def _unreachable(self, error: BaseException) -> str:
         cause: BaseException | None = error
         while cause is not None:
             if isinstance(cause, ssl.SSLCertVerificationError):
-                return f"{self._host} showed a bad certificate: {_plain(cause.verify_message)}"
+                return f"{self._host} showed a bad certificate: {plain(cause.verify_message)}"
             if isinstance(cause, ssl.SSLError):
-                return f"{self._host} cannot be reached: no TLS ({_plain(str(cause.reason))})"
+                return f"{self._host} cannot be reached: no TLS ({plain(str(cause.reason))})"
             cause = cause.__cause__ or cause.__context__
-        return f"{self._host} cannot be reached: {_plain(str(error)) or type(error).__name__}"
+        return f"{self._host} cannot be reached: {plain(str(error)) or type(error).__name__}"
 
     def _too_slow(self) -> str:
         if self._received:
@@ -283,41 +295,11 @@ class _Attempt(threading.Thread):
         return f"{origin} redirects to {host}, inside a private network: not followed"
 
 
-def host_of(url: str) -> str:
-    """The host of an address, for a reason; the start of the text where it has none."""
-    try:
-        return urlsplit(url).hostname or _plain(url)
-    except ValueError:
-        return _plain(url)
-
-
-def is_private(host: str) -> bool:
-    """Say whether a host is not on the public internet, by its name or literal address alone.
-
-    `127.1` and `2130706433` are addresses to the resolver, so they are here.
-    """
-    bare = host.strip("[]").partition("%")[0].rstrip(".").lower()
-    try:
-        address = ipaddress.ip_address(bare)
-    except ValueError:
-        try:
-            address = ipaddress.ip_address(socket.inet_aton(bare))
-        except (OSError, UnicodeError):
-            return "." not in bare or bare.endswith(_LOCAL_ENDINGS)
-    return not address.is_global or address.is_multicast
-
-
 def _circumstances(headers: Mapping[str, str]) -> str:
     """Who refused, and until when, as the answer's headers tell."""
     told = []
     if "cf-mitigated" in headers or headers.get("server", "").lower() == "cloudflare":
         told.append("Cloudflare")
-    if wait := _plain(headers.get("retry-after", "")):
+    if wait := plain(headers.get("retry-after", "")):
         told.append(f"it asks to wait {wait}{' s' if wait.isdecimal() else ''}")
     return f" ({', '.join(told)})" if told else ""
-
-
-def _plain(text: str) -> str:
-    """Somebody else's words for a reason: no secret, one short line, printable."""
-    line = " ".join(redacted(text).split())
-    return "".join(c for c in line if c.isprintable())[:_TOLD]
