@@ -16,12 +16,13 @@ import pyarrow as pa
 
 from cashtag.enrich import compact as compacting
 from cashtag.enrich import news as news_items
+from cashtag.enrich import options as option_chains
 from cashtag.enrich import prices as price_bars
 from cashtag.enrich import tweets as posts
 from cashtag.enrich.envelopes import Rejected
-from cashtag.enrich.parsed import Parsed
+from cashtag.enrich.parsed import Enriched, Parsed
 from cashtag.errors import ContractError, KeyMissing, StoreError
-from cashtag.lake import layout, lines, parquet
+from cashtag.lake import completion, layout, lines, parquet
 from cashtag.lake.contracts import contract
 from cashtag.ports import Lake, Scorer
 from cashtag.sentiment import store as recorded
@@ -36,7 +37,9 @@ def stage(
     key: layout.RawKey,
     universe: Callable[[], tuple[str, ...]],
 ) -> dict[str, int]:
-    """Write the stage object of one raw object of tweets or news; return its counts by fate.
+    """Write the stage object of one raw object; return its counts by fate.
+
+    Tweets and news need the scorer's answers; chains of options need none.
 
     A damaged raw object leaves what can be read of it.
 
@@ -48,6 +51,26 @@ def stage(
     raw_key = str(key)
     data = _raw(lake, raw_key)
 
+    if key.kind == "options":
+        found = option_chains.enrich_object(settings, key, data)
+    else:
+        found = _scored(settings, lake, scorer, key, data, universe)
+    _quarantine(lake, build, raw_key, found.rejected)
+    packed = parquet.write_stage(contract(key.kind), found.table)
+    lake.enriched.put(layout.stage(build, raw_key), packed)
+    return dict(found.counts)
+
+
+def _scored(
+    settings: Settings,
+    lake: Lake,
+    scorer: Scorer,
+    key: layout.RawKey,
+    data: bytes,
+    universe: Callable[[], tuple[str, ...]],
+) -> Enriched:
+    """Rows of tweets or news, with the model's answers as they are recorded, or recorded now."""
+
     def score(parsed: Parsed) -> np.ndarray:
         if any(line.line == 0 for line in parsed.rejected):
             # Damaged: what is left gets rows, but the record stays for the whole object, which
@@ -55,7 +78,7 @@ def stage(
             return _unrecorded(scorer, parsed.texts, settings.enrich.batch_size)
         return recorded.answers(
             lake.enriched,
-            layout.scores(scorer.version, raw_key),
+            layout.scores(scorer.version, str(key)),
             scorer,
             parsed.texts,
             [text_hash or "" for text_hash in parsed.input_hashes],
@@ -63,15 +86,10 @@ def stage(
         )
 
     if key.kind == "tweets":
-        found = posts.enrich_object(settings, key, data, score, scorer.name, scorer.version)
-    else:
-        found = news_items.enrich_object(
-            settings, key, data, universe(), score, scorer.name, scorer.version
-        )
-    _quarantine(lake, build, raw_key, found.rejected)
-    packed = parquet.write_stage(contract(key.kind), found.table)
-    lake.enriched.put(layout.stage(build, raw_key), packed)
-    return dict(found.counts)
+        return posts.enrich_object(settings, key, data, score, scorer.name, scorer.version)
+    return news_items.enrich_object(
+        settings, key, data, universe(), score, scorer.name, scorer.version
+    )
 
 
 def _raw(lake: Lake, key: str) -> bytes:
@@ -110,7 +128,7 @@ def _quarantine(lake: Lake, build: str, raw_key: str, rejected: Sequence[Rejecte
 
 
 def compact(settings: Settings, lake: Lake, build: str, dt: date, expected: Sequence[str]) -> None:
-    """Make the day's tables `tweets`, `news` and `prices` from what is staged.
+    """Make the day's tables `tweets`, `news`, `options` and `prices` from what is staged.
 
     Objects that were expected and are not staged are left out: the caller marks such a day.
 
@@ -121,13 +139,16 @@ def compact(settings: Settings, lake: Lake, build: str, dt: date, expected: Sequ
     parsed = compacting.natural_order(
         key for raw_key in expected if (key := layout.parse_raw(raw_key)) is not None
     )
-    for name in ("tweets", "news"):
+    for name in completion.STAGED:
         staged = [
             _staged(lake, name, dt, stage_key)
             for key in parsed
             if key.kind == name and lake.enriched.exists(stage_key := layout.stage(build, str(key)))
         ]
-        table = compacting.compact(contract(name), staged)
+        if name == "options":
+            table = option_chains.compacted(staged)
+        else:
+            table = compacting.compact(contract(name), staged)
         lake.enriched.put(layout.enriched(name, dt), parquet.write(contract(name), table))
     bars = {key: _raw(lake, key) for key in expected if key.startswith(("bars/", "prices/"))}
     rejected = price_bars.rejected_of(bars)

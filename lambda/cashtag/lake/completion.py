@@ -15,7 +15,7 @@ from datetime import date
 from cashtag.lake import layout
 from cashtag.ports import Lake
 
-STAGED = ("tweets", "news")
+STAGED = ("tweets", "news", "options")
 
 
 def build(config_hash: str, model_version: str) -> str:
