@@ -47,6 +47,12 @@ class Discovery(Section):
     minimum_confidence: Share
     volume_surge: Positive
     cluster_size: Count
+    clusters: CountOrNone
+    headlines: Count
+    mentions: CountOrNone
+    term_letters: Count
+    common_term_share: Share
+    text_characters: Annotated[int, Field(ge=20, le=2000)]
     fallback: list[Ticker]
 
 

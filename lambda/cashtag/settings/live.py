@@ -21,6 +21,8 @@ class X(Section):
     backend: Literal["httpx", "curl"]
     canary: Annotated[str, Field(min_length=1)]
     attempts: Count
+    empty_pages: Count
+    handover_share: Annotated[float, Field(gt=0.0, le=0.5)]
 
 
 class Alpaca(Section):
@@ -73,9 +75,22 @@ class Options(Section):
 class DiscoveryCall(Section):
     """The call behind ticker discovery."""
 
+    seconds: Positive
+    attempts: Annotated[int, Field(ge=1, le=10)]
+    answers_per_run: Count
     max_tokens: Count
     dollars_per_1000_input_tokens: NonNegative
     dollars_per_1000_output_tokens: NonNegative
+
+
+class Schedule(Section):
+    """The timer of a laptop."""
+
+    retries: Annotated[int, Field(ge=0, le=10)]
+    limit_minutes: Positive
+    log_bytes: Annotated[int, Field(ge=1000)]
+    logs: Annotated[int, Field(ge=1, le=100)]
+    tail_lines: CountOrNone
 
 
 class Live(Section):
@@ -94,3 +109,4 @@ class Live(Section):
     news: News
     options: Options
     discovery: DiscoveryCall
+    schedule: Schedule
