@@ -225,7 +225,7 @@ def signals(env: Env, dt: date) -> Signalled:
         )
     expected = [obj.key for obj in manifest.expected(manifest.of_day(env.lake.raw, dt))]
     staging.compact(env.settings, env.lake, build, dt, expected)
-    for table in ("tweets", "news", "prices"):
+    for table in ("tweets", "news", "options", "prices"):
         env.warehouse.register(table, dt)
     settled = settle.settle(env, session) if dt == session else None
     window = sessions.window(session, at)
