@@ -83,6 +83,14 @@ class DiscoveryCall(Section):
     dollars_per_1000_output_tokens: NonNegative
 
 
+class Check(Section):
+    """Asking the sources whether they work."""
+
+    seconds: Positive
+    error_days: Count
+    clock_skew_seconds: Positive
+
+
 class Schedule(Section):
     """The timer of a laptop."""
 
@@ -109,4 +117,5 @@ class Live(Section):
     news: News
     options: Options
     discovery: DiscoveryCall
+    check: Check
     schedule: Schedule
