@@ -40,6 +40,8 @@ class TrendingSites(Section):
 
     apewisdom_url: Url
     stocktwits_url: Url
+    yesterday_days: Annotated[int, Field(ge=1, le=60)]
+    max_tags: Annotated[int, Field(ge=1000, le=2_000_000)]
 
 
 class Prices(Section):
