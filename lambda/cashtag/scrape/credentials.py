@@ -61,19 +61,20 @@ def x_accounts(settings: Settings, environ: Mapping[str, str] = os.environ) -> t
     """
     if name := settings.live.x.accounts_secret:
         whole = vault.of_secret(settings, environ, "live.x.accounts_secret", name)
-        place, held = f"the secret {name}", "accounts"
-        _known(whole, (held, *_KEYS), place)
+        held = "accounts"
+        _known(whole, (held, *_KEYS), place(settings))
     else:
-        place, held = settings.live.secrets_file, "x_accounts"
-        whole = _file(place)
+        held = "x_accounts"
+        whole = _file(settings.live.secrets_file)
+    at = place(settings)
     entries = whole.get(held, [])
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise SettingsError(
-            f"{place}: `{held}` is no list of accounts; "
+            f"{at}: `{held}` is no list of accounts; "
             + ("write [[x_accounts]]" if held == "x_accounts" else 'write {"accounts": [{…}]}')
         )
     accounts = tuple(
-        _account(settings, entry, f"{place}: account {number}")
+        _account(settings, entry, f"{at}: account {number}")
         for number, entry in enumerate(entries, 1)
     )
     for what, values in (
@@ -83,7 +84,7 @@ def x_accounts(settings: Settings, environ: Mapping[str, str] = os.environ) -> t
         for number, value in enumerate(values):
             if (first := values.index(value)) < number:
                 raise SettingsError(
-                    f"{place}: accounts {first + 1} and {number + 1} have the same `{what}`; "
+                    f"{at}: accounts {first + 1} and {number + 1} have the same `{what}`; "
                     "give every account its own, or remove one of the two"
                 )
     return tuple(sorted(accounts, key=lambda account: account.name))
@@ -103,18 +104,24 @@ def alpaca_keys(settings: Settings, environ: Mapping[str, str] = os.environ) -> 
     if any(given.values()):
         remember(*given.values())
         return _alpaca(given, "the environment", (KEY_ID, SECRET_KEY))
-    place = settings.live.secrets_file
-    entry = _file(place).get("alpaca", {})
+    file = settings.live.secrets_file
+    entry = _file(file).get("alpaca", {})
     if not isinstance(entry, dict):
-        raise SettingsError(f"{place}: `alpaca` is no table; write [alpaca] above its keys")
-    _known(entry, _KEYS, f"{place}: [alpaca]")
-    return _alpaca(entry, f"{place}: [alpaca]", _KEYS)
+        raise SettingsError(f"{file}: `alpaca` is no table; write [alpaca] above its keys")
+    _known(entry, _KEYS, f"{file}: [alpaca]")
+    return _alpaca(entry, f"{file}: [alpaca]", _KEYS)
 
 
 def _file(name: str) -> dict[str, Any]:
     whole = vault.of_file(name)
     _known(whole, ("x_accounts", "alpaca"), name)
     return whole
+
+
+def place(settings: Settings) -> str:
+    """Where the X accounts are kept, in words."""
+    secret = settings.live.x.accounts_secret
+    return f"the secret {secret}" if secret else settings.live.secrets_file
 
 
 def how_to_set_up(settings: Settings) -> str:
@@ -193,15 +200,15 @@ def _split(proxy: Any) -> SplitResult | None:
         return None
 
 
-def _alpaca(entry: Mapping[str, Any], place: str, names: tuple[str, str]) -> AlpacaKeys | None:
+def _alpaca(entry: Mapping[str, Any], at: str, names: tuple[str, str]) -> AlpacaKeys | None:
     found = [entry.get(name, "") for name in names]
     if found == ["", ""]:
         return None
     for name, value in zip(names, found, strict=True):
         if not value:
-            raise SettingsError(f"{place}: `{name}` is missing; Alpaca shows it beside the other")
+            raise SettingsError(f"{at}: `{name}` is missing; Alpaca shows it beside the other")
         if not isinstance(value, str) or not _HEADER.fullmatch(value):
-            raise SettingsError(f"{place}: `{name}` holds what no key has; copy it again")
+            raise SettingsError(f"{at}: `{name}` holds what no key has; copy it again")
     return AlpacaKeys(*found)
 
 
