@@ -40,7 +40,12 @@ TickerOption = Annotated[
 
 
 def _bring(
-    format_name: str, paths: list[Path], ticker: str | None, lake: str | None, form: Format
+    format_name: str,
+    paths: list[Path],
+    ticker: str | None,
+    lake: str | None,
+    form: Format,
+    collected: int | None = None,
 ) -> None:
     from cashtag import services
     from cashtag.cli import output
@@ -51,7 +56,13 @@ def _bring(
     zones = services.folder_lake(chosen.lake)
     with progress(f"importing {format_name}") as tick:
         imported: Imported = bring.bring(
-            zones, chosen, format_name, paths, ticker=ticker, progress=tick
+            zones,
+            chosen,
+            format_name,
+            paths,
+            ticker=ticker,
+            collected=collected,
+            progress=tick,
         )
     output.show(imported.rows(), form, title=f"Imported into {zones.raw.uri()}")
     if imported.accepted == 0:
@@ -100,6 +111,35 @@ def bars(
 ) -> None:
     """Daily bars as CSV: any column order, one or two header rows; the ticker is in the name."""
     _bring("bars", paths, ticker, lake, form)
+
+
+@importing.command("options", epilog="Example: cashtag import options chains/")
+def options(
+    paths: PathsArgument,
+    ticker: TickerOption = None,
+    collected: Annotated[
+        str | None,
+        typer.Option(
+            "--collected", metavar="MOMENT", help="When (ISO, UTC), where no meta.json says it."
+        ),
+    ] = None,
+    form: FormatOption = Format.table,
+    lake: LakeOption = None,
+) -> None:
+    """Option chains as CSV in yfinance's shape; each goes to the first run that could know it."""
+    _bring("options", paths, ticker, lake, form, _moment(collected))
+
+
+def _moment(text: str | None) -> int | None:
+    if text is None:
+        return None
+    from cashtag.enrich.moments import milliseconds
+    from cashtag.errors import InputError
+
+    found = milliseconds(text)
+    if found is None:
+        raise InputError(f"--collected {text!r} is no moment; write it as 2026-08-17T14:05Z")
+    return found
 
 
 @exporting.command("reference", epilog="Example: cashtag export reference out/ --ticker NVDA")

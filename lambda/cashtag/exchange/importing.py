@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cashtag.errors import InputError
-from cashtag.exchange import bars_in, files, quarantine, tweets_in
+from cashtag.exchange import bars_in, files, options_in, quarantine, tweets_in
 from cashtag.exchange.quarantine import Refused
 
 if TYPE_CHECKING:
@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int, str], None]
 BARS = "bars"
+OPTIONS = "options"
 # A disk confirms writes that come together almost as fast as one, and a bucket answers after a
 # while. Runs are independent, so the order of their objects does not matter.
 _WRITERS = 16
-FORMATS = (*tweets_in.FORMATS, BARS)
+FORMATS = (*tweets_in.FORMATS, BARS, OPTIONS)
+_SUFFIXES = {BARS: bars_in.SUFFIXES, OPTIONS: options_in.SUFFIXES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +92,19 @@ def bring(
     paths: Sequence[Path],
     *,
     ticker: str | None = None,
+    collected: int | None = None,
     progress: Progress = _silent,
 ) -> Imported:
     """Import files or folders. May be stopped and run again, or run twice at once.
 
     Args:
         zones: the lake; only its raw zone is written.
-        settings: the cutoff decides which run a post belongs to.
-        format_name: twitter-v1, twscrape, reference or bars.
+        settings: the cutoff decides which run a post or a chain belongs to.
+        format_name: twitter-v1, twscrape, reference, bars or options.
         paths: files, or folders read with all that is below them.
         ticker: the symbol of every file; by default each file's name tells.
+        collected: when chains of options were collected, in ms of 1970, UTC; by default what
+            the `meta.json` beside a file says.
         progress: called with (done, of, file).
 
     Raises:
@@ -109,8 +114,7 @@ def bring(
     """
     if format_name not in FORMATS:
         raise InputError(f"format {format_name!r} is none of: {', '.join(FORMATS)}")
-    suffixes = bars_in.SUFFIXES if format_name == BARS else tweets_in.SUFFIXES
-    found = files.inputs(paths, suffixes, ticker)
+    found = files.inputs(paths, _SUFFIXES.get(format_name, tweets_in.SUFFIXES), ticker)
     # All posts of a ticker at once, so that a run has one object of it however files are cut.
     groups: dict[str, list[files.Input]] = {}
     for each in found:
@@ -124,6 +128,8 @@ def bring(
 
         if format_name == BARS:
             made = [_bars(zones, symbol, name, data) for name, data in _contents(group, tick)]
+        elif format_name == OPTIONS:
+            made = _options(zones, settings, symbol, group, collected, tick)
         else:
             made = _tweets(zones, settings, format_name, symbol, group, tick)
         reports |= {each.path: report for each, report in zip(group, made, strict=True)}
@@ -166,6 +172,37 @@ def _tweets(
                 already += kept.already
         finally:
             pool.shutdown(cancel_futures=True)  # one that failed ends the import
+    return _reports(ticker, group, found, added, already)
+
+
+def _options(
+    zones: Lake,
+    settings: Settings,
+    ticker: str,
+    group: Sequence[files.Input],
+    collected: int | None,
+    tick: Callable[[int, str], None],
+) -> list[FileReport]:
+    known = [collected or options_in.collected(each.path) for each in group]
+    contents = ((name, data, known[n]) for n, (name, data) in enumerate(_contents(group, tick)))
+    found = options_in.gather(ticker, contents, settings)
+    quarantine.keep(zones.raw, OPTIONS, (refused for _, refused in found.refused))
+    added: Counter[int] = Counter()
+    already: Counter[int] = Counter()
+    for dt in sorted(found.rows):
+        kept = options_in.keep(zones.raw, dt, ticker, found.rows[dt])
+        added += kept.added
+        already += kept.already
+    return _reports(ticker, group, found, added, already)
+
+
+def _reports(
+    ticker: str,
+    group: Sequence[files.Input],
+    found: tweets_in.Gathered | options_in.Gathered,
+    added: Counter[int],
+    already: Counter[int],
+) -> list[FileReport]:
     return [
         _report(
             each.path.name,
