@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from cashtag.settings.base import Count, CountOrNone, NonNegative, Positive, Section, Share
 
@@ -48,7 +48,19 @@ class Prices(Section):
     """Daily bars."""
 
     chain: Annotated[list[Literal["alpaca", "yahoo"]], Field(min_length=1)]
+    feed: Literal["iex", "sip"]
     stale_sessions: CountOrNone
+    most_gaps: Share
+    split_from: Annotated[float, Field(gt=1.0, le=2.0)]
+    symbols_per_request: Annotated[int, Field(ge=1, le=1000)]
+    most_pages: Count
+    attempts: Count
+    pause_seconds: NonNegative
+    yahoo_threads: Annotated[int, Field(ge=1, le=32)]
+    give_up_after: Count
+    cookie_share: Annotated[float, Field(gt=0.0, le=1.0)]
+    time_share: Annotated[float, Field(gt=0.0, le=1.0)]
+    named_tickers: Count
     backfill_days: Count
 
 
@@ -64,6 +76,20 @@ class News(Section):
 
     feeds: list[Feed]
     sec_requests_per_second: Annotated[float, Field(gt=0.0, le=10.0)]
+    sec_pages: Count
+    remember_days: CountOrNone
+    parse_seconds: Positive
+    parse_megabytes: Annotated[int, Field(ge=64, le=4096)]
+    sponsored: list[str]
+
+    @field_validator("feeds")
+    @classmethod
+    def _names_differ(cls, feeds: list[Feed]) -> list[Feed]:
+        names = [feed.name for feed in feeds]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"several feeds are called {', '.join(twice)}; name each one apart")
+        return feeds
 
 
 class Options(Section):
