@@ -1,28 +1,235 @@
-"""Daily bars as known at a run: Alpaca first, Yahoo for what is missing."""
+"""Daily bars as known at a run: a chain of sources, each asked for what the ones before had not.
+
+All of a ticker's bars of a run are from one source. What a source gives is judged ticker by
+ticker; what is unfit is refused by name, and the next source is asked.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
-from cashtag.ports import Day, Fetched, SourceHealth
+import orjson
+
+from cashtag.errors import SourceRefused
+from cashtag.ports import Day, Fetched, Kind, SourceHealth
+from cashtag.redaction import redacted
+from cashtag.scrape.alpaca_bars import AlpacaBars
+from cashtag.scrape.bars import Answer, BarSource, Span, faults, repeated, span_of_run
 from cashtag.scrape.credentials import AlpacaKeys
 from cashtag.scrape.deadline import Deadline
 from cashtag.scrape.held import Held
+from cashtag.scrape.yahoo_bars import YahooBars
 from cashtag.settings import Settings
+
+KIND: Kind = "prices"
+_NO_KEYS = "no Alpaca keys are set up (live.secrets_file); the next source was asked"
+
+
+def envelope(source: str, answer: Answer, scraped_at: datetime) -> list[bytes]:
+    """One line of JSON for each bar of an answer."""
+    at = scraped_at.isoformat(timespec="seconds")
+    return [
+        orjson.dumps(
+            {
+                "source": source,
+                "scraped_at": at,
+                "query": answer.query,
+                "data": bar.data(answer.ticker),
+            }
+        )
+        for bar in answer.bars
+    ]
+
+
+@dataclass
+class _Told:
+    """What became of one source in a chain."""
+
+    source: BarSource | None
+    asked: int = 0
+    taken: int = 0
+    refused: dict[str, str] = field(default_factory=dict)
+    down: str | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+class Chain:
+    """Sources of bars, in the order in which they are asked."""
+
+    def __init__(
+        self, settings: Settings, keys: AlpacaKeys | None, only: Sequence[str] | None = None
+    ) -> None:
+        self._rules = settings.live.prices
+        self._told: dict[str, _Told] = {}
+        for name in only or self._rules.chain:
+            made: BarSource | None = None
+            if name == AlpacaBars.name:
+                made = None if keys is None else AlpacaBars(settings, keys)
+            else:
+                made = YahooBars(settings)
+            self._told[name] = _Told(made)
+
+    def collect(
+        self, tickers: Sequence[str], span: Span, until: Deadline
+    ) -> Iterator[tuple[str, Answer]]:
+        """Yield (source, answer) for every ticker that a source has fit bars of.
+
+        Each source gets its share of the time that is left, so that one that hangs leaves some
+        to the next.
+        """
+        missing = list(dict.fromkeys(tickers))
+        sources = [told for told in self._told.values() if told.source is not None]
+        for number, told in enumerate(sources):
+            if not missing or told.source is None:
+                continue
+            told.asked += len(missing)
+            if told.down is not None:
+                told.refused |= dict.fromkeys(missing, told.down)
+                continue
+            share = until.left * self._rules.time_share / (len(sources) - number)
+            try:
+                for answer in told.source.bars(missing, span, until.before(until.left - share)):
+                    if answer.refused is not None:
+                        told.refused[answer.ticker] = redacted(answer.refused)
+                        continue
+                    told.taken += 1
+                    self._note(told, answer)
+                    missing = [ticker for ticker in missing if ticker != answer.ticker]
+                    yield told.source.name, answer
+            except SourceRefused as refusal:
+                told.down = redacted(str(refusal))
+                for ticker in missing:
+                    told.refused.setdefault(ticker, told.down)
+            if isinstance(told.source, AlpacaBars) and told.source.actions_refused:
+                told.notes.append(
+                    "splits and dividends by the ratio of raw to adjusted closes, for "
+                    f"{redacted(told.source.actions_refused)}"
+                )
+
+    def _note(self, told: _Told, answer: Answer) -> None:
+        unfit = faults(answer.ticker, answer.bars)
+        if unfit:
+            session, fault = next(iter(unfit.items()))
+            told.notes.append(f"{answer.ticker} has {len(unfit)} unfit bars ({fault} {session})")
+        if again := repeated(answer.bars):
+            told.notes.append(f"{answer.ticker} has {again} duplicate dates")
+
+    def why(self, ticker: str) -> str:
+        """Why no source had a ticker's bars: each source's reason."""
+        reasons = [
+            f"{name}: {told.refused[ticker]}"
+            for name, told in self._told.items()
+            if ticker in told.refused
+        ]
+        return "; ".join(reasons) or "no source was asked for it"
+
+    def health(self) -> tuple[SourceHealth, ...]:
+        """One row a source that was asked, or could not be."""
+        rows = []
+        for name, told in self._told.items():
+            source = told.source
+            if source is None:
+                rows.append(SourceHealth(name, "empty", _NO_KEYS))
+                continue
+            if not told.asked:
+                continue
+            parts = [f"{told.taken} of {told.asked} tickers"]
+            if told.down is not None:
+                parts.insert(0, told.down)
+            refused = {t: why for t, why in sorted(told.refused.items()) if why != told.down}
+            if refused:
+                parts.append("refused: " + self._listed(refused))
+            parts += told.notes[: self._rules.named_tickers]
+            status = "refused" if told.down else "ok" if told.taken else "empty"
+            rows.append(
+                SourceHealth(name, status, "; ".join(parts), source.requests, source.left)  # type: ignore[arg-type]  # one of the three
+            )
+        return tuple(rows)
+
+    def _listed(self, reasons: dict[str, str]) -> str:
+        """The first of the tickers with their reasons, and how many more."""
+        most = self._rules.named_tickers
+        named = [f"{ticker} ({why})" for ticker, why in list(reasons.items())[:most]]
+        more = [f"{len(reasons) - most} more"] if len(reasons) > most else []
+        return ", ".join(named + more)
 
 
 class Prices:
     """The trailing bars of every ticker of a run."""
 
-    name = "prices"
+    name = KIND
 
-    def __init__(self, settings: Settings, keys: AlpacaKeys | None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        keys: AlpacaKeys | None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self._settings = settings
+        self._keys = keys
+        self._now = now
+        self._health: tuple[SourceHealth, ...] = ()
 
     def fetch(self, day: Day, held: Held, until: Deadline) -> Iterator[Fetched]:
-        """Yield what is missing of the day."""
-        yield from ()
+        """Yield one answer a source with the bars of every ticker that raw does not hold yet.
+
+        Raises:
+            SourceRefused: no source had bars of any ticker.
+        """
+        asked, left_out = self._asked(day)
+        known = {str(line["data"].get("ticker")) for line in held.envelopes(KIND)}
+        missing = [ticker for ticker in asked if ticker not in known]
+        span = span_of_run(day.dt, self._settings, self._now())
+        chain = Chain(self._settings, self._keys)
+        had: set[str] = set(asked) & known
+        lines: dict[str, list[bytes]] = {}
+        self._health = (SourceHealth(KIND, "refused", "the deadline came before any bars"),)
+        for source, answer in chain.collect(missing, span, until):
+            if source not in lines:  # the sources before have ended
+                yield from _of_sources(lines)
+                lines = {source: []}
+            lines[source] += envelope(source, answer, self._now())
+            had.add(answer.ticker)
+        yield from _of_sources(lines)
+        whole = self._whole(asked, had, chain, left_out)
+        self._health = (*(chain.health() if missing else ()), whole)
+        if not had:
+            raise SourceRefused(whole.reason or "no bars")
 
     def health(self) -> tuple[SourceHealth, ...]:
-        """How it came through."""
-        return ()
+        """How each source came through, and `prices` as a whole."""
+        return self._health
+
+    def _asked(self, day: Day) -> tuple[list[str], list[str]]:
+        """Tickers to have bars of, and those that have none, or another's, under their name."""
+        never = self._settings.tickers.not_tradable
+        wanted = sorted({*day.tickers, *self._settings.scrape.always_bars})
+        return [t for t in wanted if t not in never], [t for t in wanted if t in never]
+
+    def _whole(
+        self, asked: Sequence[str], had: set[str], chain: Chain, left_out: Sequence[str]
+    ) -> SourceHealth:
+        missing = {ticker: chain.why(ticker) for ticker in asked if ticker not in had}
+        market = [t for t in self._settings.scrape.always_bars if t in missing]
+        parts = []
+        if market:
+            parts.append(
+                f"{' and '.join(market)} without bars: the regime of the market is unknown, and "
+                "its gate may block every entry"
+            )
+        parts.append(f"{len(had)} of {len(asked)} tickers have bars")
+        if missing:
+            parts.append("without: " + chain._listed(missing))
+        if left_out:
+            never = self._settings.tickers.not_tradable
+            parts.append("not asked: " + chain._listed({t: never[t] for t in left_out}))
+        status = "refused" if market or not had else "ok"
+        return SourceHealth(KIND, status, "; ".join(parts))  # type: ignore[arg-type]  # one of the three
+
+
+def _of_sources(lines: dict[str, list[bytes]]) -> Iterator[Fetched]:
+    for source, found in lines.items():
+        if found:
+            yield Fetched(KIND, None, "ok", lines=tuple(found), source=source)
