@@ -98,6 +98,9 @@ class Options(Section):
     enabled: bool
     days: Count
     strikes: Share
+    threads: Annotated[int, Field(ge=1, le=16)]
+    attempts: Count
+    pause_seconds: NonNegative
 
 
 class DiscoveryCall(Section):
