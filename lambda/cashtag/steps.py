@@ -21,9 +21,11 @@ from cashtag.scrape import coverage, manifest
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from cashtag.enrich.universe import Universe
     from cashtag.trade.plan import Plan
     from cashtag.trade.settle import Settled
 
+LIVE = "live"  # the one source that asks anybody anything
 _ORDER: dict[Status, int] = {"refused": 0, "empty": 1, "ok": 2}
 
 
@@ -281,6 +283,34 @@ def _keep_config(env: Env) -> None:
     store = env.lake.enriched
     if not store.exists(key) or store.get(key) != text:  # or a power cut left it empty
         store.put(key, text)
+
+
+# ---------------------------------------------------------------- discovery
+
+
+def discover(env: Env, dt: date) -> Universe | None:
+    """Ask a model for tickers of the next run, and make `ticker_universe`; None where nobody did.
+
+    Only a live run asks, and only until there is an answer: it is recorded in raw, so that this
+    may be called again, and a rebuild reads what was said then. Signals never read it.
+    """
+    from cashtag.enrich import leads, universe
+    from cashtag.scrape import discovery
+    from cashtag.scrape.deadline import Deadline
+
+    settings, raw = env.settings, env.lake.raw
+    answers = discovery.recorded(raw, dt)
+    asked = env.source.name == LIVE and discovery.is_due(settings, answers)
+    if asked:
+        until = Deadline(settings.live.discovery.seconds)
+        document = leads.leads(settings, env.lake, dt)
+        discovery.keep(raw, dt, discovery.ask(settings, document, until))
+        answers = discovery.recorded(raw, dt)  # of two that asked at once, the first one counts
+    if not answers:
+        return None
+    made = universe.make(settings, env.lake, build_of(env), dt, answers)
+    env.warehouse.register(universe.TABLE, dt)
+    return replace(made, asked=asked)
 
 
 # ---------------------------------------------------------------- trade

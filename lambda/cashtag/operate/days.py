@@ -46,6 +46,7 @@ class DayResult:
     refused: bool
     reasons: tuple[str, ...] = ()
     digest: str | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def is_session(self) -> bool:
@@ -147,6 +148,7 @@ def conclude(env: Env, prepared: Prepared) -> DayResult:
     dt = prepared.dt
     done = steps.signals(env, dt)
     planned = steps.plan(env, done.session) if dt == done.session else None
+    digest = _digest(env, planned, done)
     answers = manifest.tickers(prepared.manifests)
     return DayResult(
         dt=dt,
@@ -163,8 +165,24 @@ def conclude(env: Env, prepared: Prepared) -> DayResult:
         equity=_equity(done.settled),
         refused=bool(answers) and all(row.status == "refused" for row in answers),
         reasons=done.coverage.reasons,
-        digest=_digest(env, planned, done),
+        digest=digest,
+        notes=_discovered(env, dt),  # last: it may take minutes, and nothing here waits for it
     )
+
+
+def _discovered(env: Env, dt: date) -> tuple[str, ...]:
+    """Let a model name tickers for the next run; say what came of it, and alert when it failed."""
+    found = steps.discover(env, dt)
+    if found is None:
+        return ()
+    if found.asked and found.failure is not None and env.settings.alerts.failures:
+        from cashtag import alerts
+        from cashtag.trade import digest
+
+        mode = digest.prefix(env.settings.trade.mode)
+        out = alerts.Alerts(env.notifiers, mode, env.settings.alerts.per_hour)
+        out.alert(f"Ticker discovery failed on {dt}", found.note())
+    return (found.note(),)
 
 
 def _equity(settled: Settled | None) -> float | None:
