@@ -1,14 +1,32 @@
-"""Snapshots of option chains with greeks and implied volatility, from Alpaca."""
+"""Snapshots of option chains with greeks and implied volatility, from Alpaca.
+
+A raw line is one contract: `{"symbol", "snapshot", "contract", "underlying"}`, each part as the
+API sent it, null where it sent none. The snapshot holds quote, greeks and volatility, the list of
+contracts the open interest, and the underlying's trade is repeated beside each.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
-from cashtag.ports import Day, Fetched, SourceHealth
+import orjson
+
+from cashtag import sessions
+from cashtag.ports import Day, Fetched, SourceHealth, Status
+from cashtag.scrape import waiting
 from cashtag.scrape.credentials import AlpacaKeys
 from cashtag.scrape.deadline import Deadline
 from cashtag.scrape.held import Held
 from cashtag.settings import Settings
+from cashtag.tickers import canonical, is_symbol
+
+if TYPE_CHECKING:
+    from cashtag.scrape.alpaca_options import Chain, Client
+
+SOURCE = "alpaca"
+HEALTH = "alpaca-options"
 
 
 class Options:
@@ -16,13 +34,94 @@ class Options:
 
     name = "options"
 
-    def __init__(self, settings: Settings, keys: AlpacaKeys) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        keys: AlpacaKeys,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self._settings = settings
+        self._keys = keys
+        self._clock = clock
+        self._asked: tuple[str, ...] = ()
+        self._told: dict[str, tuple[Status, str | None]] = {}
+        self._clients: list[Client] = []
 
     def fetch(self, day: Day, held: Held, until: Deadline) -> Iterator[Fetched]:
-        """Yield what is missing of the day."""
-        yield from ()
+        """Yield one answer for each stock of the watchlist whose chain raw does not hold yet.
+
+        A chain is never fetched after the opening bell of the session that the run serves: its
+        prices would be of that session, which no signal of the run may know.
+        """
+        stocks = {canonical(self._settings, ticker) for ticker in self._settings.watchlist.stocks}
+        missing = stocks - held.names("options")
+        self._asked = tuple(sorted(ticker for ticker in missing if is_symbol(ticker)))
+        self._told, self._clients = {}, []
+        session = sessions.session_of_run(day.dt, self._settings.scrape.cutoff_utc)
+        if self._clock() >= sessions.opens(session):
+            why = f"the session of {session} has opened: a chain of now is not what the run knew"
+            self._told = dict.fromkeys(self._asked, ("refused", why))
+            return
+        if not self._asked:
+            return
+        from cashtag.scrape.alpaca_options import Client
+
+        last = day.dt + timedelta(days=self._settings.live.options.days)
+
+        def chain(ticker: str) -> Chain:
+            client = Client(self._settings, self._keys, until, self._clock)
+            self._clients.append(client)
+            return client.chain(ticker, session, last)
+
+        threads = self._settings.live.options.threads
+        for ticker, found in waiting.answers(chain, self._asked, threads, until, self.name):
+            fetched = (
+                Fetched("options", ticker, "refused", str(found), source=SOURCE)
+                if isinstance(found, Exception)
+                else _fetched(ticker, found)
+            )
+            self._told[ticker] = fetched.status, fetched.reason
+            yield fetched
 
     def health(self) -> tuple[SourceHealth, ...]:
-        """How it came through."""
-        return ()
+        """One row, `alpaca-options`: refused if a stock was, and every such stock by name."""
+        if not self._asked:
+            return ()
+        unheard: tuple[Status, str | None] = ("refused", "no answer before the deadline")
+        told = {ticker: self._told.get(ticker, unheard) for ticker in self._asked}
+        statuses = [status for status, _ in told.values()]
+        worst: Status = (
+            "refused" if "refused" in statuses else "ok" if "ok" in statuses else "empty"
+        )
+        by_reason: dict[str, list[str]] = {}
+        for ticker, (_, reason) in told.items():
+            if reason is not None:
+                by_reason.setdefault(reason, []).append(ticker)
+        reasons = [f"{', '.join(tickers)}: {reason}" for reason, tickers in by_reason.items()]
+        requests = sum(client.requests for client in tuple(self._clients))
+        return (SourceHealth(HEALTH, worst, "; ".join(reasons) or None, requests),)
+
+
+def _fetched(ticker: str, chain: Chain) -> Fetched:
+    contracts = chain.contracts or {}
+    symbols = sorted({*chain.snapshots, *contracts})
+    lines = tuple(
+        orjson.dumps(
+            {
+                "source": SOURCE,
+                "scraped_at": chain.at.isoformat(),
+                "query": chain.query,
+                "data": {
+                    "symbol": symbol,
+                    "snapshot": chain.snapshots.get(symbol),
+                    "contract": contracts.get(symbol),
+                    "underlying": chain.underlying,
+                },
+            }
+        )
+        for symbol in symbols
+    )
+    reason = None if chain.missing is None else f"without open interest ({chain.missing})"
+    return Fetched(
+        "options", ticker, "ok" if lines else "empty", reason, lines=lines, source=SOURCE
+    )
