@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from cashtag.cli import accounts, ask, configure, data, day
+from cashtag.cli import accounts, ask, backfill, configure, data, day
 
 app = typer.Typer(
     name="cashtag",
@@ -36,6 +36,7 @@ app.command("evaluate", epilog="Example: cashtag evaluate labelled.csv --model l
 app.add_typer(ask.review, name="review")
 app.add_typer(data.importing, name="import")
 app.add_typer(data.exporting, name="export")
+app.add_typer(backfill.backfill, name="backfill")
 app.add_typer(configure.config, name="config")
 app.add_typer(accounts.accounts, name="accounts")
 app.command("doctor", epilog="Example: cashtag doctor")(configure.doctor)

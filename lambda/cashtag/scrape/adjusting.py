@@ -53,7 +53,8 @@ def as_traded(
     check_applied([(bar.session, bar.close) for bar in bars], splits, split_from)
     found = []
     for bar in bars:
-        factor = prod(ratio for ex_date, ratio in splits.items() if ex_date > bar.session)
+        later = (ratio for ex_date, ratio in splits.items() if ex_date > bar.session)
+        factor = prod(later, start=1.0)
         found.append(
             replace(
                 bar,

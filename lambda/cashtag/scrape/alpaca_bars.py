@@ -43,14 +43,15 @@ class AlpacaBars:
         self.left: int | None = None
         self.actions_refused: str | None = None
 
+    def serves(self, ticker: str) -> bool:
+        """Stocks and funds; Alpaca has no indices."""
+        return is_symbol(ticker)
+
     def bars(self, tickers: Sequence[str], span: Span, until: Deadline) -> Iterator[Answer]:
         """Yield one answer a ticker. Raises SourceRefused when Alpaca is down."""
-        known = [ticker for ticker in tickers if is_symbol(ticker)]
-        for ticker in set(tickers) - set(known):
-            yield Answer(ticker, refused="no stock; Alpaca has no indices")
         size = self._settings.live.prices.symbols_per_request
-        for start in range(0, len(known), size):
-            batch = known[start : start + size]
+        for start in range(0, len(tickers), size):
+            batch = tickers[start : start + size]
             yield from waiting.answer(partial(self._batch, batch, span, until), until, self.name)
 
     def _batch(self, tickers: Sequence[str], span: Span, until: Deadline) -> list[Answer]:

@@ -143,6 +143,10 @@ class BarSource(Protocol):
     requests: int
     left: int | None
 
+    def serves(self, ticker: str) -> bool:
+        """Whether it has bars of such a symbol at all."""
+        ...
+
     def bars(self, tickers: Sequence[str], span: Span, until: Deadline) -> Iterator[Answer]:
         """Yield one answer a ticker, in any order. Raises SourceRefused when it is down."""
         ...

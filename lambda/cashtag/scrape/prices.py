@@ -6,7 +6,7 @@ ticker; what is unfit is refused by name, and the next source is asked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -24,6 +24,7 @@ from cashtag.scrape.yahoo_bars import YahooBars
 from cashtag.settings import Settings
 
 KIND: Kind = "prices"
+_COIN = ".X"
 _NO_KEYS = "no Alpaca keys are set up (live.secrets_file); the next source was asked"
 
 
@@ -41,6 +42,21 @@ def envelope(source: str, answer: Answer, scraped_at: datetime) -> list[bytes]:
         )
         for bar in answer.bars
     ]
+
+
+def left_out(settings: Settings, tickers: Iterable[str]) -> dict[str, str]:
+    """Those of the tickers that are no stock's, or no longer one's, and why.
+
+    Under such a name a source has no bars, or somebody else's: BTC is a coin to who tweets about
+    it, and a fund on an exchange.
+    """
+    found = {}
+    for ticker in tickers:
+        symbol = ticker.removesuffix(_COIN)
+        why = settings.tickers.not_tradable.get(symbol)
+        if why is not None or symbol != ticker:
+            found[ticker] = why or "a crypto pair"
+    return found
 
 
 @dataclass
@@ -82,15 +98,16 @@ class Chain:
         missing = list(dict.fromkeys(tickers))
         sources = [told for told in self._told.values() if told.source is not None]
         for number, told in enumerate(sources):
-            if not missing or told.source is None:
+            served = [t for t in missing if told.source is not None and told.source.serves(t)]
+            if not served or told.source is None:
                 continue
-            told.asked += len(missing)
-            if told.down is not None:
-                told.refused |= dict.fromkeys(missing, told.down)
+            told.asked += len(served)
+            if told.down is not None:  # in an earlier call of the same chain
+                told.refused |= dict.fromkeys(served, told.down)
                 continue
             share = until.left * self._rules.time_share / (len(sources) - number)
             try:
-                for answer in told.source.bars(missing, span, until.before(until.left - share)):
+                for answer in told.source.bars(served, span, until.before(until.left - share)):
                     if answer.refused is not None:
                         told.refused[answer.ticker] = redacted(answer.refused)
                         continue
@@ -100,7 +117,7 @@ class Chain:
                     yield told.source.name, answer
             except SourceRefused as refusal:
                 told.down = redacted(str(refusal))
-                for ticker in missing:
+                for ticker in set(served) & set(missing):
                     told.refused.setdefault(ticker, told.down)
             if isinstance(told.source, AlpacaBars) and told.source.actions_refused:
                 told.notes.append(
@@ -140,7 +157,7 @@ class Chain:
                 parts.insert(0, told.down)
             refused = {t: why for t, why in sorted(told.refused.items()) if why != told.down}
             if refused:
-                parts.append("refused: " + self._listed(refused))
+                parts.append("refused: " + self.listed(refused))
             parts += told.notes[: self._rules.named_tickers]
             status = "refused" if told.down else "ok" if told.taken else "empty"
             rows.append(
@@ -148,7 +165,7 @@ class Chain:
             )
         return tuple(rows)
 
-    def _listed(self, reasons: dict[str, str]) -> str:
+    def listed(self, reasons: dict[str, str]) -> str:
         """The first of the tickers with their reasons, and how many more."""
         most = self._rules.named_tickers
         named = [f"{ticker} ({why})" for ticker, why in list(reasons.items())[:most]]
@@ -178,7 +195,9 @@ class Prices:
         Raises:
             SourceRefused: no source had bars of any ticker.
         """
-        asked, left_out = self._asked(day)
+        wanted = sorted({*day.tickers, *self._settings.scrape.always_bars})
+        others = left_out(self._settings, wanted)
+        asked = [ticker for ticker in wanted if ticker not in others]
         known = {str(line["data"].get("ticker")) for line in held.envelopes(KIND)}
         missing = [ticker for ticker in asked if ticker not in known]
         span = span_of_run(day.dt, self._settings, self._now())
@@ -193,7 +212,7 @@ class Prices:
             lines[source] += envelope(source, answer, self._now())
             had.add(answer.ticker)
         yield from _of_sources(lines)
-        whole = self._whole(asked, had, chain, left_out)
+        whole = self._whole(asked, had, chain, others)
         self._health = (*(chain.health() if missing else ()), whole)
         if not had:
             raise SourceRefused(whole.reason or "no bars")
@@ -202,14 +221,8 @@ class Prices:
         """How each source came through, and `prices` as a whole."""
         return self._health
 
-    def _asked(self, day: Day) -> tuple[list[str], list[str]]:
-        """Tickers to have bars of, and those that have none, or another's, under their name."""
-        never = self._settings.tickers.not_tradable
-        wanted = sorted({*day.tickers, *self._settings.scrape.always_bars})
-        return [t for t in wanted if t not in never], [t for t in wanted if t in never]
-
     def _whole(
-        self, asked: Sequence[str], had: set[str], chain: Chain, left_out: Sequence[str]
+        self, asked: Sequence[str], had: set[str], chain: Chain, others: dict[str, str]
     ) -> SourceHealth:
         missing = {ticker: chain.why(ticker) for ticker in asked if ticker not in had}
         market = [t for t in self._settings.scrape.always_bars if t in missing]
@@ -221,10 +234,9 @@ class Prices:
             )
         parts.append(f"{len(had)} of {len(asked)} tickers have bars")
         if missing:
-            parts.append("without: " + chain._listed(missing))
-        if left_out:
-            never = self._settings.tickers.not_tradable
-            parts.append("not asked: " + chain._listed({t: never[t] for t in left_out}))
+            parts.append("without: " + chain.listed(missing))
+        if others:
+            parts.append("not asked: " + chain.listed(others))
         status = "refused" if market or not had else "ok"
         return SourceHealth(KIND, status, "; ".join(parts))  # type: ignore[arg-type]  # one of the three
 

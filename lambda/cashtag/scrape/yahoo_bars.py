@@ -41,6 +41,10 @@ class YahooBars:
         self.requests = 0
         self.left: int | None = None
 
+    def serves(self, ticker: str) -> bool:
+        """Yahoo has everything, indices as well."""
+        return True
+
     def bars(self, tickers: Sequence[str], span: Span, until: Deadline) -> Iterator[Answer]:
         """Yield one answer a ticker. Raises SourceRefused when Yahoo is down."""
         from cashtag.scrape import yahoo_client

@@ -13,6 +13,7 @@ import logging
 import shutil
 import tempfile
 import threading
+import warnings
 from datetime import date
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -95,6 +96,8 @@ def _prepare() -> None:
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     yfinance.set_tz_cache_location(folder)
     logging.getLogger("yfinance").setLevel(logging.CRITICAL + 1)
+    # It shows its own deprecated calls of pandas to whoever is looking at the terminal.
+    warnings.filterwarnings("ignore", category=DeprecationWarning, module="^yfinance")
     yfinance.config.debug.hide_exceptions = False
     yfinance.config.network.retries = 0
 
@@ -139,7 +142,7 @@ def history(symbol: str, first: date, session: Session, seconds: float) -> pd.Da
             raise Unavailable(f"Yahoo answered {status}: {_short(error)}") from error
         if "Will be right back" in str(error) or "CURRENTLY DOWN" in str(error):
             raise Unavailable("Yahoo says that it is down") from error
-        raise SourceRefused(_short(error)) from error
+        raise SourceRefused(_short(error).removeprefix(f"${symbol}: ")) from error
     except ValueError as error:
         # A page of HTML, or JSON that is cut off; yfinance's parser raises a kind of ValueError.
         raise Unavailable(
