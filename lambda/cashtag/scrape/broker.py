@@ -41,6 +41,7 @@ def most_actives(settings: Settings, keys: AlpacaKeys, top: int, until: Deadline
     Raises:
         SourceRefused: the broker refused, or answered with something else.
     """
+    from alpaca.data.enums import MostActivesBy
     from alpaca.data.historical.screener import ScreenerClient
     from alpaca.data.requests import MostActivesRequest
 
@@ -50,7 +51,8 @@ def most_actives(settings: Settings, keys: AlpacaKeys, top: int, until: Deadline
         sending = sent
 
     client = Client(keys.key_id, keys.secret_key, raw_data=True, url_override=sent.base)
-    found = client.get_most_actives(MostActivesRequest(top=min(top, MOST_AT_ONCE)))
+    wanted = MostActivesRequest(by=MostActivesBy.VOLUME, top=min(top, MOST_AT_ONCE))
+    found = client.get_most_actives(wanted)
     return sent.answer(found, "most_actives")
 
 

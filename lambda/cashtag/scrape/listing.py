@@ -13,8 +13,8 @@ from cashtag.tickers import is_symbol
 NAMES = ("code", "ticker", "symbol")
 """What sites call the column or field that holds the symbol, in lower case."""
 _WORD = re.compile(r"[a-z]+")
-# One class of share, as banks and some exchanges write it: BRK-B and BRK/B are BRK.B.
-_CLASS = re.compile(r"(?<=[A-Z])[-/_](?=[A-Z]{1,2}$)")
+# One class of share, as banks write it: BRK-B is BRK.B. Some write BRK/B, but N/A is no symbol.
+_CLASS = re.compile(r"(?<=[A-Z])[-_](?=[A-Z]{1,2}$)")
 
 
 def names_symbols(label: str) -> int:
