@@ -157,8 +157,10 @@ def _converse(settings: Settings, asked: dict[str, Any], until: Deadline) -> dic
         raise SourceRefused(
             f"Bedrock refused ({plain(code)}: {plain(message)}); {_REMEDIES.get(code, _LATER)}"
         ) from error
-    except (BotoCoreError, ResponseParserError, ValueError) as error:
-        name = type(error).__name__  # a ValueError is an AWS_ENDPOINT_URL that is none
+    except (BotoCoreError, ResponseParserError, ValueError, AttributeError, TypeError) as error:
+        # A ValueError is an AWS_ENDPOINT_URL that is none; the last two are what botocore's parser
+        # raises for JSON of another shape than the API's.
+        name = type(error).__name__
         remedy = _REMEDIES.get(name, _LATER)
         raise SourceRefused(f"Bedrock: {plain(str(error)) or name}; {remedy}") from error
     return response
