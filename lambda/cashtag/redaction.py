@@ -28,9 +28,13 @@ _logs_guarded = False
 
 
 def remember(*values: str | None) -> None:
-    """Keep secrets, so that `redacted` finds them; None and very short ones are passed over."""
+    """Keep secrets, so that `redacted` finds them; None and very short ones are passed over.
+
+    Of an address, such as a proxy's, user and password are secret; where it leads is not.
+    """
     global _held
-    new = {form for value in values if value for form in _forms(value) if len(form) >= _SHORTEST}
+    parts = {part for value in values if value for part in _parts(value)}
+    new = {form for part in parts for form in _forms(part) if len(form) >= _SHORTEST}
     if not new:
         return
     with _lock:
@@ -61,6 +65,19 @@ def _found(form: str, text: str) -> Iterator[tuple[int, int]]:
             end += 1
         yield start, end
         start = text.find(head, end)
+
+
+def _parts(value: str) -> set[str]:
+    """What of a value is secret."""
+    scheme, address, rest = value.partition("://")
+    if not address or not scheme.isalnum():
+        return {value}
+    from urllib.parse import unquote
+
+    given, at, _ = rest.rpartition("@")
+    user, _, password = given.partition(":")
+    # The header Proxy-Authorization of RFC 7617 is the decoded pair in base64.
+    return {given, f"{unquote(user)}:{unquote(password)}", password} if at else set()
 
 
 def _forms(value: str) -> set[str]:

@@ -69,6 +69,17 @@ def test_a_percent_encoded_secret_is_found_decoded() -> None:
     assert redacted("407 for PLANTED/p@ss word") == f"407 for {MARK}"
 
 
+def test_of_an_address_user_and_password_are_secret_and_the_host_is_not() -> None:
+    remember("http://walker:PLANTED%2Fpass@proxy.example:8080", "http://127.0.0.1:3128")
+    assert redacted("http://walker:PLANTED%2Fpass@proxy.example:8080 refused") == (
+        f"http://{MARK}@proxy.example:8080 refused"
+    )
+    assert redacted("login PLANTED/pass") == f"login {MARK}"
+    header = base64.b64encode(b"walker:PLANTED/pass").decode()
+    assert redacted(f"Basic {header}") == f"Basic {MARK}"
+    assert redacted("http://127.0.0.1:3128 refused") == "http://127.0.0.1:3128 refused"
+
+
 def test_a_message_cut_short_does_not_show_most_of_a_secret() -> None:
     remember(TOKEN)
     assert redacted(f"refused: {TOKEN[:-1]}") == f"refused: {MARK}"

@@ -6,7 +6,6 @@ place, never what it holds.
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import re
@@ -16,7 +15,6 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 from cashtag.errors import SettingsError
 from cashtag.redaction import remember
@@ -91,26 +89,15 @@ def _private(name: str) -> bytes | None:
 
 
 def _secrets(value: Any, key: str = "") -> Iterator[str]:
-    """Every text in a file or secret that nobody may see, and what a proxy makes of its own."""
+    """Every text in a file or secret that nobody may see."""
     if isinstance(value, dict):
         for name, item in value.items():
             yield from _secrets(item, name)
     elif isinstance(value, list):
         for item in value:
             yield from _secrets(item, key)
-    elif isinstance(value, str) and key == "proxy":
-        yield from _proxy_secrets(value)
     elif isinstance(value, str) and key != "name":
         yield value
-
-
-def _proxy_secrets(proxy: str) -> Iterator[str]:
-    given = proxy.partition("://")[2].rpartition("@")[0] or proxy.rpartition("@")[0]
-    user, colon, password = given.partition(":")
-    if colon:
-        pair = f"{unquote(user)}:{unquote(password)}"
-        # The header Proxy-Authorization of RFC 7617 is the pair in base64.
-        yield from (given, pair, password, base64.b64encode(pair.encode()).decode())
 
 
 # ---------------------------------------------------------------- AWS Secrets Manager
