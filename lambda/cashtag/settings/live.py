@@ -21,6 +21,7 @@ class X(Section):
     backend: Literal["httpx", "curl"]
     canary: Annotated[str, Field(min_length=1)]
     attempts: Count
+    rest_seconds: NonNegative
     empty_pages: Count
     handover_share: Annotated[float, Field(gt=0.0, le=0.5)]
 

@@ -37,6 +37,7 @@ class SearchAccount:
         self.failures = 0
         self.refusal: Refusal | None = None
         self.retired: str | None = None
+        self.rests_until = 0.0
         self._account = account
         self._settings = settings
         asked = settings.scrape
@@ -54,6 +55,11 @@ class SearchAccount:
     def left(self) -> int:
         """Searches that it may still make now."""
         return 0 if self.retired else self._budget.left
+
+    @property
+    def rest(self) -> float:
+        """Seconds that it still rests."""
+        return max(0.0, self.rests_until - time.monotonic())
 
     @property
     def usable(self) -> bool:
@@ -165,6 +171,9 @@ class SearchAccount:
             self._budget.exhaust(self._answer.reset)
             return
         self.failures += 1
+        if refusal.scope == "page":  # X may be itself again in a moment
+            pause = self._settings.live.x.rest_seconds * self.failures
+            self.rests_until = time.monotonic() + pause
         if refusal.retires:
             self.retired = str(refusal)
         elif self.failures >= self._settings.live.x.attempts:

@@ -50,8 +50,9 @@ class Watch(Protocol):
 class WatchedClient(HttpClient):  # type: ignore[misc]
     """An HTTP client that tells of what passes through it, and stays open between pages."""
 
-    def __init__(self, inner: HttpClient, watch: Watch) -> None:
+    def __init__(self, inner: HttpClient, own: dict[str, str], watch: Watch) -> None:
         self._inner = inner
+        self._own = own
         self._watch = watch
         self.backend = inner.backend
 
@@ -69,7 +70,12 @@ class WatchedClient(HttpClient):  # type: ignore[misc]
         return response
 
     async def aclose(self) -> None:
-        """Stay open: the next page goes through the same connection, as in a browser."""
+        """Stay open for the next page, with the account's own cookies and no others.
+
+        X hands out a new ct0 now and then, which would no longer fit the header that repeats it.
+        """
+        self._inner.cookies.clear()
+        self._inner.cookies.update(self._own)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -109,7 +115,7 @@ class Session(Account):  # type: ignore[misc]
     def make_client(self, proxy: str | None = None) -> HttpClient:
         """The account's client, made at its first page."""
         if self._client is None:
-            self._client = WatchedClient(super().make_client(proxy), self._watch)
+            self._client = WatchedClient(super().make_client(proxy), self.cookies, self._watch)
         return self._client
 
     async def close(self) -> None:

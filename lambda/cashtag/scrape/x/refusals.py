@@ -122,19 +122,25 @@ def refusal(said: Answer) -> Refusal | None:
     if said.status in (401, 403):
         return Refusal(f"session expired or banned (bare {said.status})", "account")
     if said.status >= 400:
-        return Refusal(f"X failed ({said.status})", "page")
+        return _failed(said)
     if said.body is None:
         return Refusal("X's answer is no JSON", "source")
     return Refusal("X's answer holds no timeline; upgrade twscrape", "source")
 
 
 def _blocked(said: Answer) -> Refusal:
+    if said.status >= 500:
+        return _failed(said)
     if said.cloudflare and said.status >= 400:
         return Refusal(
             f'blocked by Cloudflare ({said.status}); try live.x.backend = "curl", or a proxy',
             "source",
         )
     return Refusal(f"X answered with a web page ({said.status})", "source")
+
+
+def _failed(said: Answer) -> Refusal:
+    return Refusal(f"X failed ({said.status})", "page")
 
 
 def _by_code(said: Answer, errors: list[tuple[int, str]]) -> Refusal | None:

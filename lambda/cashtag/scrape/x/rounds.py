@@ -94,9 +94,16 @@ class Rounds:
     async def _ask(self, until: Deadline) -> None:
         while self.broken is None:
             self._assign(min(self._settings.live.request_seconds, until.left))
+            rests = [account.rest for account in self._accounts if account.usable and account.rest]
+            wakes = min(rests, default=None) if self._waiting() else None
             if not self._jobs:
-                return
-            done, _ = await asyncio.wait(self._jobs, return_when=asyncio.FIRST_COMPLETED)
+                if wakes is None:
+                    return
+                await asyncio.sleep(wakes)
+                continue
+            done, _ = await asyncio.wait(
+                self._jobs, timeout=wakes, return_when=asyncio.FIRST_COMPLETED
+            )
             for task in [task for task in self._jobs if task in done]:
                 self._finish(task, self._jobs.pop(task))
 
@@ -114,7 +121,9 @@ class Rounds:
             return
         busy = {job.account for job in self._jobs.values()}
         for account in self._accounts:
-            if not account.started and account.usable and account not in busy:
+            if account in busy or account.started or account.rest:
+                continue
+            if account.usable:
                 self._begin(account.start(seconds), _Job(account))
                 busy.add(account)
         for harvest, search in waiting:
@@ -158,7 +167,7 @@ class Rounds:
         """
         usable = [account for account in self._accounts if account.usable]
         fresh = [account for account in usable if account.name not in search.tried]
-        idle = [one for one in fresh or usable if one.started and one not in busy]
+        idle = [one for one in fresh or usable if one.started and one not in busy and not one.rest]
         return min(
             idle,
             key=lambda one: (one.failures, one.searches, one.last_used, one.name),
