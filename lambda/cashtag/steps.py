@@ -295,7 +295,7 @@ def discover(env: Env, dt: date) -> Universe | None:
     may be called again, and a rebuild reads what was said then. Signals never read it.
     """
     from cashtag.enrich import leads, universe
-    from cashtag.scrape import discovery
+    from cashtag.scrape import credentials, discovery
     from cashtag.scrape.deadline import Deadline
 
     settings, raw = env.settings, env.lake.raw
@@ -304,7 +304,8 @@ def discover(env: Env, dt: date) -> Universe | None:
     if asked:
         until = Deadline(settings.live.discovery.seconds)
         document = leads.leads(settings, env.lake, dt)
-        discovery.keep(raw, dt, discovery.ask(settings, document, until))
+        keys = credentials.alpaca_keys(settings)
+        discovery.keep(raw, dt, discovery.ask(settings, document, until, keys))
         answers = discovery.recorded(raw, dt)  # of two that asked at once, the first one counts
     if not answers:
         return None

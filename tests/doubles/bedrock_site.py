@@ -14,8 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote
 
-SECRET = "PLANTED-aws-secret-key-1"
-SESSION_TOKEN = "PLANTED-aws-session-token-1"
+SECRET = "PLANTED-aws-secret-key-1"  # noqa: S105  planted, to be looked for
+SESSION_TOKEN = "PLANTED-aws-session-token-1"  # noqa: S105
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,8 @@ def test_the_answer_is_recorded_as_it_came_with_what_it_cost(
         "dollars": 0.06,  # 10 x 0.003 + 2 x 0.015
         "answer": given,
         "said": None,
+        "listed": None,  # nobody gave the broker's keys
+        "list_refused": None,
         "refused": None,
     }
 
@@ -249,7 +251,7 @@ def envelope(refused: str | None = None, paid: int = 0, tickers: Any = ()) -> by
     answer = None if refused else {"tickers": list(tickers)}
     data = {
         "model": "m", "stop_reason": None, "input_tokens": paid, "output_tokens": 0,
-        "dollars": paid / 1000, "answer": answer, "said": None, "refused": refused,
+        "dollars": paid / 1000, "answer": answer, "said": None, "listed": None, "refused": refused,
     }  # fmt: skip
     head = {"source": "bedrock", "scraped_at": "2026-05-08T12:05:00+00:00", "query": "q"}
     return orjson.dumps({**head, "data": data})

@@ -1,9 +1,9 @@
 """A model's recorded answer -> the run's `ticker_universe`: what is valid, ranked; the rest with reasons.
 
 A model invents symbols now and then, and may have been talked into one. A ticker counts only when
-it is in the broker's list of assets, as raw holds it. Where no list was ever collected, it counts
-when the lake has bars of it, or when the watchlist or the fallback list names it: bars are the
-next best witness that a stock exists.
+it was in the broker's list of assets, which is recorded with the answer. Where there was no list
+to look into (no keys, a broker that refused), it counts when the lake has bars of it, or when the
+watchlist or the fallback list names it: bars are the next best witness that a stock exists.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Known:
             return None
         if self.listed:
             return "not in the broker's list of assets"
-        return "no list of assets was collected, and the lake has no bars of it"
+        return "there was no list of assets to find it in, and the lake has no bars of it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ def make(
     found: list[dict[str, Any]] = []
     refused: list[Refused] = []
     if failure is None:
-        found, refused = rows(settings, answer.entries, known(settings, lake, dt))
+        found, refused = rows(settings, answer.entries, known(settings, lake, answer, dt))
         if not found:
             failure = f"none of the {len(refused)} tickers that the model named is valid"
     _quarantine(lake, layout.rejected(build, answer.key), refused)
@@ -159,43 +159,15 @@ def fallback(settings: Settings) -> list[dict[str, Any]]:
     ]
 
 
-def known(settings: Settings, lake: Lake, dt: date) -> Known:
-    """Which tickers exist, by the newest list of assets up to `dt`, else by the lake itself."""
-    listed = _listed(settings, lake, dt)
-    if listed is not None:
-        return Known(listed, listed=True)
+def known(settings: Settings, lake: Lake, answer: discovery.Answer, dt: date) -> Known:
+    """Which tickers exist: by the broker's list as it was recorded, else by the lake itself."""
+    if answer.listed is not None:
+        return Known(answer.listed, listed=True)
     seen = {*settings.watchlist.stocks, *settings.scrape.discovery.fallback}
     bars = read(lake, contract("prices"), dt)
     if bars is not None:
         seen |= set(bars.column("ticker").to_pylist())
     return Known(frozenset(canonical(settings, ticker) for ticker in seen), listed=False)
-
-
-def _listed(settings: Settings, lake: Lake, dt: date) -> frozenset[str] | None:
-    keys = [
-        key
-        for info in lake.raw.list("assets/dt=")
-        if (key := layout.parse_raw(info.key)) is not None and key.dt <= dt
-    ]
-    newest = max((key.dt for key in keys), default=None)
-    found: set[str] = set()
-    for key in keys:
-        if key.dt == newest:
-            for _, line in lines.unpack(lake.raw.get(str(key))).lines:
-                found |= _symbols(line)
-    return frozenset(canonical(settings, one) for one in found) or None
-
-
-def _symbols(line: bytes) -> set[str]:
-    """Active symbols of one line of a list of assets."""
-    try:
-        data = orjson.loads(line)["data"]
-        if data.get("status", "active") != "active":
-            return set()
-        found = symbol(data["symbol"])
-    except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError):
-        return set()
-    return {found} if found else set()
 
 
 def _row(settings: Settings, entry: Any, existing: Known) -> dict[str, Any] | str:
@@ -242,7 +214,7 @@ def _told(value: Any) -> str:
 def _quarantine(lake: Lake, key: str, refused: list[Refused]) -> None:
     """Keep entries that became no rows, in the form of other rejected lines."""
     if not refused:
-        if lake.enriched.exists(key):  # other settings, or a list of assets that came later
+        if lake.enriched.exists(key):  # made by other settings
             lake.enriched.delete(key)
         return
     packed = lines.pack(

@@ -19,10 +19,13 @@ import orjson
 from cashtag.errors import SourceRefused
 from cashtag.lake import layout, lines, numbered
 from cashtag.ports import Store
-from cashtag.scrape import bedrock
+from cashtag.scrape import assets, bedrock
 from cashtag.scrape.addresses import plain
+from cashtag.scrape.credentials import AlpacaKeys
 from cashtag.scrape.deadline import Deadline
+from cashtag.scrape.listing import symbol
 from cashtag.settings import Settings
+from cashtag.tickers import canonical
 
 KIND, SOURCE = "discovery", "bedrock"
 LEADS = ("news_clusters", "volume_surges", "cashtags_of_tweets")  # what a document asks about
@@ -32,11 +35,15 @@ _DOLLAR_DIGITS = 6
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One recorded answer. `entries` is what the tool was given, unchecked; None when refused."""
+    """One recorded answer. `entries` is what the tool was given, unchecked; None when refused.
+
+    `listed` are those symbols of it that the broker lists; None where there was no list to see.
+    """
 
     key: str
     entries: Any
     refused: str | None
+    listed: frozenset[str] | None = None
     input_tokens: int = 0
     output_tokens: int = 0
     dollars: float = 0.0
@@ -108,10 +115,16 @@ def keep(raw: Store, dt: date, envelope: bytes) -> None:
     )
 
 
-def ask(settings: Settings, document: Mapping[str, Any], until: Deadline) -> bytes:
+def ask(
+    settings: Settings,
+    document: Mapping[str, Any],
+    until: Deadline,
+    keys: AlpacaKeys | None = None,
+) -> bytes:
     """Ask the model; return the envelope to record, which holds the answer or why there is none.
 
-    The call ends by `until`, whatever the other side does.
+    With keys the broker's list of assets is looked up as well: which of the symbols exist is a
+    fact of the day, and is recorded with them. All ends by `until`, whatever the others do.
     """
     request = bedrock.request(settings, document)
     asked = json.dumps([request["system"], request["messages"]]).encode()
@@ -123,6 +136,8 @@ def ask(settings: Settings, document: Mapping[str, Any], until: Deadline) -> byt
         "dollars": 0.0,
         "answer": None,
         "said": None,
+        "listed": None,
+        "list_refused": None,
         "refused": None,
     }
     try:
@@ -132,6 +147,7 @@ def ask(settings: Settings, document: Mapping[str, Any], until: Deadline) -> byt
         data |= _usage(settings, response)
         data |= _said(response)
         _judge(settings, data)
+        data |= _listed(settings, data["answer"]["tickers"], keys, until)
     except SourceRefused as refusal:
         data["refused"] = str(refusal)
     envelope = {
@@ -143,7 +159,11 @@ def ask(settings: Settings, document: Mapping[str, Any], until: Deadline) -> byt
     try:
         return orjson.dumps(envelope)
     except TypeError:  # lone surrogates, numbers beyond 64 bits: orjson's errors are TypeErrors
-        data |= {"answer": None, "refused": "the model's answer is no JSON that can be kept"}
+        data |= {
+            "answer": None,
+            "listed": None,
+            "refused": "the model's answer is no JSON that can be kept",
+        }
         data["said"] = plain(json.dumps(data["said"]))
         return orjson.dumps(envelope)
 
@@ -195,6 +215,25 @@ def _judge(settings: Settings, data: Mapping[str, Any]) -> None:
         raise SourceRefused("the model's answer has no list of tickers")
 
 
+def _listed(
+    settings: Settings, entries: list[Any], keys: AlpacaKeys | None, until: Deadline
+) -> dict[str, Any]:
+    """Which symbols of an answer the broker lists as active, as written and after aliases."""
+    try:
+        known = assets.known_symbols(settings, keys, until)
+    except SourceRefused as refusal:
+        return {"list_refused": str(refusal)}
+    if known is None:
+        return {}
+    named: set[str] = set()
+    for entry in entries:
+        given = entry.get("ticker") if isinstance(entry, dict) else None
+        written = symbol(given) if isinstance(given, str) else None
+        if written is not None:
+            named |= {written, canonical(settings, written)}
+    return {"listed": sorted(named & known)}
+
+
 # ---------------------------------------------------------------- what was recorded
 
 
@@ -212,6 +251,7 @@ def _parsed(key: str, line: bytes) -> Answer:
             key,
             None if data["refused"] is not None else data["answer"]["tickers"],
             data["refused"],
+            None if data["listed"] is None else frozenset(data["listed"]),
             data["input_tokens"],
             data["output_tokens"],
             data["dollars"],
