@@ -7,6 +7,7 @@ WITH collected AS (
     published_at,
     source,
     title,
+    url,
     sentiment,
     polarity,
     -- An item that two runs collected counts once, as the first one saw it.
@@ -18,12 +19,28 @@ WITH collected AS (
     AND published_at < :cutoff
 ),
 
+-- A run's items tell each story once; so do the runs of a weekend together: one page counts once,
+-- and a headline only from the feed that had it first.
+stories AS (
+  SELECT
+    *,
+    row_number() OVER (
+      PARTITION BY ticker, coalesce(url, news_id) ORDER BY published_at, source, news_id
+    ) AS copy,
+    first_value(source) OVER (
+      PARTITION BY ticker, coalesce(nullif(lower(title), ''), news_id)
+      ORDER BY published_at, source, news_id
+    ) AS teller
+  FROM collected
+  WHERE sighting = 1
+),
+
 placed AS (
   SELECT
     *,
     row_number() OVER (PARTITION BY ticker ORDER BY published_at DESC, news_id) AS place
-  FROM collected
-  WHERE sighting = 1
+  FROM stories
+  WHERE copy = 1 AND source = teller
 )
 
 SELECT

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pyarrow as pa
 
+from cashtag.enrich.stories import told_once
 from cashtag.lake.contracts import Contract
 from cashtag.lake.layout import RawKey
 
@@ -19,6 +20,8 @@ def natural_order(keys: Iterable[RawKey]) -> list[RawKey]:
 def compact(contract: Contract, tables: Sequence[pa.Table]) -> pa.Table:
     """Return all rows once: of rows with one key the first table's, and in it the first, stays.
 
+    Of news the first to be published stays, and each story does so only once (`stories`).
+
     Args:
         contract: names the key, for `tweets` (ticker, tweet_id).
         tables: rows of the contract, in the natural order of their raw keys.
@@ -26,6 +29,8 @@ def compact(contract: Contract, tables: Sequence[pa.Table]) -> pa.Table:
     if not tables:
         return contract.empty()
     table = pa.concat_tables(tables).combine_chunks()
+    if contract.name == "news":
+        return told_once(table)
     numbered = table.select(contract.key).append_column("row", pa.array(np.arange(len(table))))
     firsts = numbered.group_by(list(contract.key), use_threads=False).aggregate([("row", "min")])
     if firsts.num_rows == table.num_rows:

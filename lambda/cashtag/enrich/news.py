@@ -1,22 +1,26 @@
 """One raw object of news -> a row for each ticker that an item names, by the same two halves.
 
 A ticker is named by cashtag, by its company's name, by a keyword of the watchlist or by its bare
-symbol; title and content are the feed's own, as plain text.
+symbol; a filing only by its cashtag or the whole name of the company that files. Title and
+content are the feed's own, as plain text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import orjson
 import pyarrow as pa
 
 from cashtag.enrich.answers import answers
 from cashtag.enrich.envelopes import RawLines, opened
 from cashtag.enrich.facts import calendar_ms, runs, sessions_of
+from cashtag.enrich.filers import company_key, filers
 from cashtag.enrich.markup import plain_link, plain_text
 from cashtag.enrich.moments import milliseconds
 from cashtag.enrich.parsed import Enriched, Parsed, Score, constant, enriched, rejected
@@ -43,6 +47,8 @@ class Item:
     title: str
     content: str | None
     url: str | None
+    company: str | None = None
+    """Of a filing: the company that files."""
 
     @property
     def text(self) -> str:
@@ -70,7 +76,8 @@ def enrich_object(
         settings: reads `tickers`, `watchlist`, `scrape.cutoff_utc`.
         key: the object's key.
         data: the object's bytes.
-        asked: tickers to look for beside the watchlist's; any cashtag counts anyway.
+        asked: tickers to look for beside the watchlist's, where the object does not say for which
+            ones it was fetched; any cashtag counts anyway.
         score: returns probabilities for the texts of a `Parsed`, (lines, 3).
         model: name of the model behind `score`.
         model_version: its version.
@@ -86,7 +93,12 @@ def parse(settings: Settings, key: RawKey, data: bytes, asked: Sequence[str] = (
     or `outside-calendar`. An item that names no ticker is off topic.
     """
     words = vocabulary(settings)
-    candidates = sorted({*words.watched, *map(words.canonical, asked)})
+    by_company = filers(settings)
+
+    @lru_cache(maxsize=8)
+    def candidates(of_run: tuple[str, ...]) -> list[str]:
+        return sorted({*words.watched, *map(words.canonical, of_run)})
+
     raw = RawLines(data)
     texts: list[str | None] = []
     faults: dict[int, str] = {}
@@ -105,7 +117,13 @@ def parse(settings: Settings, key: RawKey, data: bytes, asked: Sequence[str] = (
             repeated += 1
             continue
         seen.add(item.news_id)
-        tickers = words.mentioned(item.text, candidates)
+        if item.company is None:
+            of_run = _tickers_of_run(line)
+            tickers = words.mentioned(
+                item.text, candidates(tuple(asked) if of_run is None else of_run)
+            )
+        else:
+            tickers = _of_filing(words.mentioned(item.text, ()), item.company, by_company)
         off_topic += not tickers
         rows += [(i, ticker, item) for ticker in tickers]
     return Parsed(
@@ -165,7 +183,29 @@ def _item(settings: Settings, line: bytes) -> Item | str:
         title,
         content or None,
         plain_link(_text(data, "link")),
+        _text(data, "company") or None,
     )
+
+
+def _of_filing(cashtags: list[str], company: str, by_company: Mapping[str, str]) -> list[str]:
+    filer = by_company.get(company_key(company))
+    return sorted({*cashtags, *([filer] if filer else [])})
+
+
+def _tickers_of_run(line: bytes) -> tuple[str, ...] | None:
+    """The tickers that the run looked for, as its query tells; None where it does not.
+
+    They lie in the object itself, so that its rows are the same whether or not a manifest of the
+    run, or another one, is there yet.
+    """
+    try:
+        query = orjson.loads(line).get("query")
+    except orjson.JSONDecodeError:  # read by the slow way, which only others' lines need
+        return None
+    found = query.get("tickers") if isinstance(query, dict) else None
+    if not isinstance(found, list):
+        return None
+    return tuple(ticker for ticker in found if isinstance(ticker, str))
 
 
 def _identity(data: dict[str, Any], title: str, published: int) -> str:
