@@ -59,13 +59,27 @@ def doctor(
     lake: LakeOption = None,
     profile: Annotated[Profile | None, typer.Option("--profile")] = None,
     form: FormatOption = Format.table,
+    live: Annotated[
+        bool, typer.Option("--live", help="Ask every live source too, a little of each.")
+    ] = False,
 ) -> None:
-    """Check this machine, the settings and the lake; say what to do about what does not work."""
+    """Check this machine, the settings and the lake; say what to do about what does not work.
+
+    With --live also every source of a live run, one by one, over the network. Ends with 1 when
+    something needed does not work.
+    """
     from cashtag.cli import output
     from cashtag.cli.options import settings
     from cashtag.operate import doctor as examine
 
-    findings = examine.examine(settings(lake, profile))
+    chosen = settings(lake, profile)
+    findings = examine.examine(chosen)
+    if live:
+        from cashtag.cli.progress import progress
+        from cashtag.operate import live_doctor
+
+        with progress("asking the sources") as tick:
+            findings += live_doctor.examine(chosen, tick=tick)
     output.show([finding.row() for finding in findings], form)
     if any(finding.verdict == "fail" for finding in findings):
         raise typer.Exit(1)
