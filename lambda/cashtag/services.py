@@ -44,6 +44,7 @@ def source(settings: Settings, name: str, lake: Lake) -> Source:
 
 def _live(settings: Settings, lake: Lake) -> Source:
     from cashtag.scrape import credentials
+    from cashtag.scrape.assets import Assets
     from cashtag.scrape.live import Errand, LiveSource
     from cashtag.scrape.news import News
     from cashtag.scrape.options import Options
@@ -57,6 +58,8 @@ def _live(settings: Settings, lake: Lake) -> Source:
         Prices(settings, keys),
         News(settings),
     ]
+    if keys is not None:
+        errands.append(Assets(settings, keys))
     if settings.live.options.enabled and keys is not None:
         errands.append(Options(settings, keys))
     return LiveSource(settings, lake, errands, Trending(settings, lake.raw, keys))

@@ -97,7 +97,7 @@ def most_actives(symbols: Sequence[str]) -> dict[str, Any]:
 def asset(symbol: str, **changed: Any) -> dict[str, Any]:
     """One asset as the broker describes it."""
     return {
-        "id": f"00000000-0000-4000-8000-{abs(hash(symbol)) % 10**12:012d}",
+        "id": f"00000000-0000-4000-8000-{symbol.encode().hex():0>12.12}",
         "class": "us_equity",
         "exchange": "NASDAQ",
         "symbol": symbol,

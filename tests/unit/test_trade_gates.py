@@ -10,6 +10,7 @@ import pytest
 
 from cashtag import sessions
 from cashtag.ports import Account, Order, Position
+from cashtag.scrape.assets import Asset
 from cashtag.settings import Settings, load
 from cashtag.trade import gates
 from cashtag.trade.books import Streak
@@ -130,6 +131,17 @@ BLOCKED: list[tuple[str, Situation, str]] = [
     ("fresh", with_signal(last_session=None), "last bar missing"),
     ("tradable", replace(CLEAR, ticker="SPY"), "fund"),
     ("tradable", replace(CLEAR, ticker="ATVI"), "delisted"),
+    (
+        "tradable",
+        replace(CLEAR, asset=Asset("NVDA", tradable=False, status="active")),
+        "at the broker NVDA is active and not tradable",
+    ),
+    (
+        "tradable",
+        replace(CLEAR, asset=Asset("NVDA", tradable=True, status="inactive")),
+        "at the broker NVDA is inactive and tradable",
+    ),
+    ("tradable", replace(CLEAR, ticker="SPY", asset=Asset("SPY", True, "active")), "fund"),
     (
         "trading_enabled",
         replace(

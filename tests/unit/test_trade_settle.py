@@ -9,12 +9,13 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any, cast
 
+import orjson
 import pyarrow as pa
 import pytest
 
 from cashtag import sessions
 from cashtag.errors import LedgerMismatch, SettingsError, StoreError, TradeError
-from cashtag.lake import contracts, layout, parquet
+from cashtag.lake import contracts, layout, lines, parquet
 from cashtag.lake.disk import FolderStore
 from cashtag.ports import Env, Lake, ObjectInfo, Store
 from cashtag.settings import Settings, load
@@ -66,6 +67,14 @@ class Readable:
         raise AssertionError(f"the desk may only read this zone, not {name}")
 
 
+class OfTheBroker(Readable):
+    """Raw: the desk looks up the broker's assets there, and nothing else."""
+
+    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        assert prefix.startswith("assets/"), f"the desk has no business with raw/{prefix}"
+        return self._store.list(prefix)
+
+
 def settings(**dotted: Any) -> Settings:
     overrides = {**SIMPLE, **{k.replace("__", "."): v for k, v in dotted.items()}}
     return load(environ={}, overrides=overrides)
@@ -74,7 +83,7 @@ def settings(**dotted: Any) -> Settings:
 def environment(root: Path, ledger_store: Store | None = None, **dotted: Any) -> Env:
     forbidden = cast("Store", Forbidden())
     lake = Lake(
-        raw=forbidden,
+        raw=cast("Store", OfTheBroker(FolderStore(root / "raw"))),
         enriched=cast("Store", Readable(FolderStore(root / "enriched"))),
         signals=cast("Store", Readable(FolderStore(root / "signals"))),
         ledger=ledger_store or FolderStore(root / "ledger"),
@@ -283,7 +292,7 @@ def test_a_sell_signal_without_a_position_is_blocked(tmp_path: Path) -> None:
     env = three_days(tmp_path)
     publish(tmp_path, TUE, signal("NVDA", "SELL"))
     _, planned = run(env, TUE)
-    assert planned.intents == ()
+    assert planned.intents == ()  # of AMD and INTC there are no bars
     ((_, ticker, blocking),) = planned.blocked
     assert ticker == "NVDA"
     assert [r.gate for r in blocking] == ["position"]
@@ -448,7 +457,7 @@ def test_a_partial_day_plans_no_trade_and_says_so(tmp_path: Path) -> None:
     publish(tmp_path, TUE, signal("NVDA", partial=True))
     _, planned = run(env, TUE)
     assert planned.partial
-    assert planned.intents == ()
+    assert planned.intents == ()  # of AMD and INTC there are no bars
     assert [r["gate"] for r in rows(env, "decisions", TUE) if r["verdict"] != "pass"] == [
         "day_complete"
     ]
@@ -461,7 +470,7 @@ def test_a_partial_day_closes_nothing_by_signal_but_stops_work(tmp_path: Path) -
     bars = {**THREE_DAYS, (WED, "NVDA"): (101.0, 102.0, 90.0, 91.0)}
     market(tmp_path, bars, (THU,))
     _, planned = run(env, WED)
-    assert planned.intents == ()
+    assert planned.intents == ()  # of AMD and INTC there are no bars
     run(env, THU)
     (sale,) = rows(env, "trades", WED)
     assert sale["reason"] == "stop"
@@ -471,7 +480,7 @@ def test_a_partial_day_closes_nothing_by_signal_but_stops_work(tmp_path: Path) -
 def test_without_a_broker_a_real_mode_trades_nothing(tmp_path: Path, mode: str) -> None:
     env = replace(three_days(tmp_path), settings=settings(trade__mode=mode))
     _, planned = run(env, TUE)
-    assert planned.intents == ()
+    assert planned.intents == ()  # of AMD and INTC there are no bars
     ((_, _, blocking),) = planned.blocked
     assert [(r.gate, r.reason) for r in blocking] == [
         ("mode", f"mode {mode} needs the broker, see cashtag mode")
@@ -521,7 +530,7 @@ def test_missing_atr_is_an_error_that_blocks(tmp_path: Path) -> None:
     env = three_days(tmp_path)
     publish(tmp_path, TUE, signal("NVDA", atr14=None))
     _, planned = run(env, TUE)
-    assert planned.intents == ()
+    assert planned.intents == ()  # of AMD and INTC there are no bars
     assert [(r.gate, r.verdict) for r in planned.decisions if r.verdict != "pass"] == [
         ("size", "error")
     ]
@@ -534,6 +543,37 @@ def test_a_session_without_signals_cannot_be_planned(tmp_path: Path) -> None:
 
 
 # ---------------------------------------------------------------- plans replace, freezing ends it
+
+
+def describe(root: Path, dt: date, *assets: dict[str, Any]) -> None:
+    """Record what the broker said of its assets at run `dt`."""
+    told = (
+        {"source": "alpaca", "scraped_at": "x", "query": "x", "data": {"tradable": True, **asset}}
+        for asset in assets
+    )
+    packed = lines.pack(orjson.dumps(line) for line in told)
+    FolderStore(root / "raw").put(layout.raw("assets", dt, "alpaca", "assets"), packed)
+
+
+def test_what_the_broker_would_not_trade_is_not_planned(tmp_path: Path) -> None:
+    market(tmp_path, THREE_DAYS, (TUE,))
+    publish(tmp_path, TUE, signal("NVDA"), signal("AMD"), signal("INTC"))
+    describe(
+        tmp_path,
+        TUE,
+        {"symbol": "NVDA", "status": "active", "tradable": False},
+        {"symbol": "AMD", "status": "active"},
+    )
+    # Yesterday's word is not that of this run; of INTC the broker said nothing.
+    describe(tmp_path, MON, {"symbol": "AMD", "status": "inactive"})
+    planned = plan(environment(tmp_path), TUE)
+    said = {d.ticker: (d.verdict, d.reason) for d in planned.decisions if d.gate == "tradable"}
+    assert said == {
+        "NVDA": ("block", "at the broker NVDA is active and not tradable"),
+        "AMD": ("pass", "a listed stock"),
+        "INTC": ("pass", "a listed stock"),
+    }
+    assert planned.intents == ()  # of AMD and INTC there are no bars
 
 
 def test_another_plan_replaces_the_former_and_cancels_what_it_drops(tmp_path: Path) -> None:

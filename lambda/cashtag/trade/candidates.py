@@ -15,6 +15,7 @@ from cashtag.trade.market import Signal
 from cashtag.trade.situation import Situation, Verdict
 
 if TYPE_CHECKING:
+    from cashtag.scrape.assets import Asset
     from cashtag.settings import Settings
 
 
@@ -22,9 +23,15 @@ class Desk:
     """The plan of one session while it grows, account by account."""
 
     def __init__(
-        self, settings: Settings, session: date, books: Mapping[str, Book], partial: bool
+        self,
+        settings: Settings,
+        session: date,
+        books: Mapping[str, Book],
+        partial: bool,
+        assets: Mapping[str, Asset],
     ) -> None:
         self.settings, self.session, self.books, self.partial = settings, session, books, partial
+        self.assets = assets
         self.intents: list[Intent] = []
         self.decisions: list[Decision] = []
 
@@ -86,6 +93,7 @@ class Desk:
             },
             pending=tuple(i for i in pending if i.account == book.account),
             streak=book.streaks.get(signal.ticker),
+            asset=self.assets.get(signal.ticker),
         )
         verdicts = gates.evaluate(situation)
         r = exits.r_dollars(signal, self.settings.trade.sizing)

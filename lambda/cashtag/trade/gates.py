@@ -11,7 +11,8 @@ the size of an order is what fits into all rooms. Exits pass through none of thi
     market_hours                  x       the broker's clock says open (or the setting does not ask)
     day_complete           x              no run of the session is missing or incomplete
     fresh                  x              the signal is recent and its last bar is yesterday's
-    tradable               x              a listed stock, not a fund or a dead symbol
+    tradable               x              a listed stock, not a fund or a dead symbol, nor refused
+                                         by the broker's own list of that run, where there is one
     trading_enabled        x      x       the watchlist allows it
     confidence             x              |confidence| >= the environment's and the symbol's threshold
     duplicate              x      x       nothing of it is held or planned
@@ -134,6 +135,8 @@ def _fresh(s: Situation) -> Verdict:
 
 def _tradable(s: Situation) -> Verdict:
     ok, reason = tickers.tradability(s.settings, s.ticker)
+    if ok and s.asset is not None and s.asset.refusal is not None:
+        ok, reason = False, s.asset.refusal
     return _say(ok, s.ticker, "tradable", reason)
 
 

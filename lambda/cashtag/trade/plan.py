@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cashtag import sessions
 from cashtag.errors import SettingsError
+from cashtag.scrape import assets
 from cashtag.trade import ledger, settle, tables
 from cashtag.trade.books import Book
 from cashtag.trade.candidates import Desk
@@ -169,7 +170,7 @@ def _make(env: Env, session: date, names: tuple[str, ...], base: date | None) ->
         "partial": partial,
         "opened": {name: tables.book_body(book) for name, book in sorted(opened.items())},
     }
-    desk = Desk(settings, session, books, partial)
+    desk = Desk(settings, session, books, partial, assets.recorded(env.lake.raw, session))
     for name in names:
         desk.plan_account(books[name], stock)
     intents = [i.body() for i in desk.intents]

@@ -13,6 +13,7 @@ from cashtag.trade.intents import Intent, Phase
 from cashtag.trade.market import Signal
 
 if TYPE_CHECKING:
+    from cashtag.scrape.assets import Asset
     from cashtag.settings import Settings
     from cashtag.trade.books import Streak
 
@@ -33,7 +34,8 @@ class Situation:
     """All that the gates of one candidate may look at, at one moment.
 
     `price` is dollars a share that the entry is expected to cost, None when unknown; `signal` is known to the plan
-    phase only. `positions` are the account's own, `pending` its entries planned so far;
+    phase only, as is `asset`: what the broker said of the stock at the session's run, None where
+    it was not asked. `positions` are the account's own, `pending` its entries planned so far;
     `exposure` is the dollars held and planned in all accounts of the environment.
     """
 
@@ -54,6 +56,7 @@ class Situation:
     orders: tuple[Order, ...] = ()
     streak: Streak | None = None
     market_open: bool | None = None
+    asset: Asset | None = None
 
     @property
     def investable(self) -> float:
