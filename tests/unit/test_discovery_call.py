@@ -184,8 +184,6 @@ def test_an_answer_without_a_list_is_refused(given: Any, monkeypatch: pytest.Mon
     "body",
     [
         b"<html>gateway</html>",
-        b"",
-        b"{}",
         b"[]",
         b'{"output": null, "usage": null, "stopReason": null}',
         b'{"output": {"message": {"role": "assistant", "content": []}}, "stopReason": "end_turn"}',
