@@ -125,8 +125,8 @@ def gather(
     Rows are refused as `no-contract`, `other-underlying`, `adjusted-contract`,
     `contradicts-symbol`, `no-session`, `no-date` (neither session nor trade nor collection),
     `bad-date`, `trade-too-late` (after the contract's expiry, after the chain was collected, or
-    after the session that follows its own), `outside-calendar`, `too-many-cells`, `encoding`,
-    `too-long`; whole files as `empty`, `no-header`, `no-column`, `ambiguous-columns`; the rest of
+    after the session that follows its own), `outside-calendar`, `too-many-cells`,
+    `too-few-cells`, `encoding`, `too-long`; whole files as `empty`, `no-header`, `no-column`, `ambiguous-columns`; the rest of
     a damaged file as `gzip`.
 
     Of several rows for a contract and run the one with the latest moment is taken, of several of
@@ -220,7 +220,11 @@ def _read(
         else:
             chains.setdefault(row.session, []).append(row)
     for session, rows in chains.items():
-        refused = _place(found, index, ticker, session, rows, at, settings)
+        # Among rows that name their session, one that does not says nothing of its moment.
+        lost = session is None and len(chains) > 1
+        refused = (
+            "no-session" if lost else _place(found, index, ticker, session, rows, at, settings)
+        )
         found.refused += [
             (index, Refused(name, r.number, refused, r.line)) for r in rows if refused
         ]
@@ -256,6 +260,8 @@ def _row(
         return None
     if not columns.blank(cells[len(labels) :]):
         return "too-many-cells"
+    if len(cells) < len(labels):  # cut off: what is missing would have told its chain
+        return "too-few-cells"
     data = {label: cell for label, cell in zip(labels, cells, strict=False) if label}
     contract = identified(settings, ticker, READERS[YAHOO](data))
     if isinstance(contract, str):
