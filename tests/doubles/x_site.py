@@ -54,7 +54,8 @@ class XSite:
     """Sites `x.com` and `abs.twimg.com`; accounts are told apart by their auth_token.
 
     `tweets` is how many there are of a query by its first word (`$NVDA`), `default` of any other.
-    `faults` is what an account is refused with, `from_search` after how many good searches.
+    `faults` is what an account is refused with, `from_search` after how many good searches, and
+    `recovers` after how many bad ones it is over. A cursor in `dead_cursors` leads nowhere, once.
     """
 
     tweets: Mapping[str, int] = field(default_factory=dict)
@@ -63,8 +64,9 @@ class XSite:
     window: float = 900.0
     faults: dict[str, str] = field(default_factory=dict)
     from_search: dict[str, int] = field(default_factory=dict)
+    recovers: dict[str, int] = field(default_factory=dict)
     everybody: str | None = None
-    cursors_expired: bool = False
+    dead_cursors: set[str] = field(default_factory=set)
     used: Counter[str] = field(default_factory=Counter)
     answered: Counter[str] = field(default_factory=Counter)
     log: list[dict[str, Any]] = field(default_factory=list)
@@ -111,8 +113,11 @@ class XSite:
         assert request.headers["authorization"].startswith("Bearer ")
         assert len(request.headers["x-client-transaction-id"]) > 60
         with self._lock:
+            bad = self.used[token] - self.answered[token]
             if self.answered[token] < self.from_search.get(token, 0):
                 fault = self.everybody
+            if token in self.recovers and bad >= self.recovers[token]:
+                fault = None
             remaining, headers = self._count(token)
             self.log.append(
                 {
@@ -126,7 +131,9 @@ class XSite:
                 return Answer(
                     429, b"Rate limit exceeded\n", {"content-type": "text/plain"} | headers
                 )
-            answer = self._fault(fault, headers) or self._page(variables, fault, headers)
+            # X renews ct0 in a good answer now and then; the next request must not mix the two.
+            renewed = headers | {"set-cookie": "ct0=PLANTED-renewed; Domain=.x.com; Path=/; Secure"}
+            answer = self._fault(fault, headers) or self._page(variables, fault, renewed)
             self.answered[token] += fault is None
             return answer
 
@@ -187,7 +194,8 @@ class XSite:
         start = 0
         if cursor := variables.get("cursor"):
             start = int(re.fullmatch(r"behind-(\d+)", cursor)[1])  # type: ignore[index]
-            if self.cursors_expired:
+            if cursor in self.dead_cursors:
+                self.dead_cursors.remove(cursor)
                 total = 0
         key = (query, start, total)
         if fault == "unreadable":

@@ -7,6 +7,7 @@ passes through it, and a search that ends after its page. Imported inside functi
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import Any, Protocol
 
@@ -25,7 +26,9 @@ CURL_REPEATS: int = http._CURL_MAX_RETRIES
 
 
 def prepare(backend: str) -> None:
-    """Choose the HTTP backend; no telemetry, and nothing on standard error."""
+    """Choose the HTTP backend; no telemetry, nothing on standard error, no cookie in any log."""
+    # It writes down response headers, and with them the cookies that X hands out.
+    logging.getLogger("httpcore").setLevel(logging.INFO)
     os.environ["TWS_TELEMETRY"] = "0"
     os.environ["TWS_HTTP_BACKEND"] = backend
     logger.disable("twscrape")
