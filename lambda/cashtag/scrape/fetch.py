@@ -156,7 +156,10 @@ class _Attempt(threading.Thread):
     def _get(self) -> Page:
         import httpx
 
-        with httpx.Client(headers=self._headers, timeout=self._seconds) as client:
+        # One for the direct way and for each proxy of the environment: reading the authorities
+        # takes longer than many a request.
+        tls = httpx.create_ssl_context()
+        with httpx.Client(headers=self._headers, timeout=self._seconds, verify=tls) as client:
             request = client.build_request("GET", self._url)
             for _ in range(MOST_REDIRECTS + 1):
                 request.extensions = {**request.extensions, "trace": self._watch}
