@@ -259,6 +259,18 @@ def test_a_chain_without_open_interest_is_kept_and_says_so(ask: Ask, alpaca: Alp
     assert "TSLA: without open interest" in (health.reason or "")
 
 
+def test_a_chain_without_its_underlyings_price_is_kept_and_says_so(
+    ask: Ask, alpaca: Alpaca
+) -> None:
+    alpaca.faults.append(
+        lambda request: json_answer({}, 403) if request.path.endswith("/trades/latest") else None
+    )
+    (fetched,), _ = ask()
+    assert fetched.status == "ok"
+    assert (fetched.reason or "").startswith("without the underlying's price (data.alpaca.markets")
+    assert len(fetched.lines) == 2 * 2 * len(STRIKES)  # of all strikes
+
+
 def test_wrong_keys_are_a_refusal_that_shows_none(ask: Ask) -> None:
     (fetched,), health = ask(keys=AlpacaKeys("PLANTED-other-key", "PLANTED-other-secret"))
     assert fetched.status == "refused"

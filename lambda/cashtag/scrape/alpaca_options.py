@@ -38,15 +38,15 @@ _EMPTY: Mapping[str, Any] = {"snapshots": {}, "trades": {}}
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """A chain as the API sent it. `contracts` is None where that list was refused: `missing`."""
+    """A chain as the API sent it, and what of it was refused, in words: `missing`."""
 
     snapshots: Mapping[str, Any]
-    contracts: Mapping[str, Any] | None
+    contracts: Mapping[str, Any]
     underlying: Mapping[str, Any] | None
     at: datetime
     """When the last of it came, UTC."""
     query: str
-    missing: str | None = None
+    missing: tuple[str, ...] = ()
 
 
 class Client:
@@ -79,7 +79,13 @@ class Client:
         Raises:
             SourceRefused: Alpaca refused the snapshots, or sent something else.
         """
-        underlying = self._latest_trade(ticker)
+        underlying: Mapping[str, Any] | None = None
+        contracts: dict[str, Any] = {}
+        missing = []
+        try:
+            underlying = self._latest_trade(ticker)
+        except Unsuccessful as refusal:
+            missing.append(f"without the underlying's price ({refusal})")
         low = high = None
         price = underlying.get("p") if underlying else None
         if isinstance(price, (int, float)) and price > 0:
@@ -95,24 +101,20 @@ class Client:
             strike_price_lte=high,
         )
         snapshots = self._asked(lambda: self._options.get_option_chain(wanted))
-        contracts, missing = None, None
         try:
             contracts = self._contracts(ticker, first, last, low, high)
         except SourceRefused as refusal:
-            missing = str(refusal)
+            missing.append(f"without open interest ({refusal})")
         strikes = "all" if low is None else f"{low}..{high}"
         query = f"{ticker} feed={feed} expiry {first}..{last} strikes {strikes}"
-        return Chain(snapshots, contracts, underlying, self._clock(), query, missing)
+        return Chain(snapshots, contracts, underlying, self._clock(), query, tuple(missing))
 
     def _latest_trade(self, ticker: str) -> Mapping[str, Any] | None:
-        """The underlying's; None where it has none, or is kept from us: the chain says why."""
+        """The underlying's; None where it has none."""
         wanted = StockLatestTradeRequest(
             symbol_or_symbols=ticker, feed=DataFeed(self._settings.live.alpaca.feed)
         )
-        try:
-            found = self._asked(lambda: self._stocks.get_stock_latest_trade(wanted)).get(ticker)
-        except Unsuccessful:
-            return None
+        found = self._asked(lambda: self._stocks.get_stock_latest_trade(wanted)).get(ticker)
         return found if isinstance(found, dict) else None
 
     def _contracts(

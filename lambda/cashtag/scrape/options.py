@@ -103,8 +103,7 @@ class Options:
 
 
 def _fetched(ticker: str, chain: Chain) -> Fetched:
-    contracts = chain.contracts or {}
-    symbols = sorted({*chain.snapshots, *contracts})
+    symbols = sorted({*chain.snapshots, *chain.contracts})
     lines = tuple(
         orjson.dumps(
             {
@@ -114,14 +113,14 @@ def _fetched(ticker: str, chain: Chain) -> Fetched:
                 "data": {
                     "symbol": symbol,
                     "snapshot": chain.snapshots.get(symbol),
-                    "contract": contracts.get(symbol),
+                    "contract": chain.contracts.get(symbol),
                     "underlying": chain.underlying,
                 },
             }
         )
         for symbol in symbols
     )
-    reason = None if chain.missing is None else f"without open interest ({chain.missing})"
+    reason = ", ".join(chain.missing) or None
     return Fetched(
         "options", ticker, "ok" if lines else "empty", reason, lines=lines, source=SOURCE
     )
