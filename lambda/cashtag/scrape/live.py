@@ -59,6 +59,7 @@ class LiveSource:
         self._deadline = deadline or (lambda: Deadline(settings.live.step_seconds))
         self._until: Deadline | None = None
         self._lists: tuple[Fetched, ...] = ()
+        self._asked_sites = False
         self._health: tuple[SourceHealth, ...] = ()
 
     def dates(self) -> None:
@@ -72,9 +73,11 @@ class LiveSource:
         """
         self._until = self._deadline()
         self._lists = ()
+        self._asked_sites = False
         known = held(self._lake.raw, dt)
         listed = trending.recorded(known)
         if not listed:
+            self._asked_sites = True
             self._lists = self._trending.fetch(dt, known, self._until)
             listed = trending.tickers_of(self._lists)
         found = [*known.answers, *listed, *self._settings.watchlist.stocks]
@@ -88,6 +91,8 @@ class LiveSource:
         known = held(self._lake.raw, day.dt)
         yield from _kept(known)
         yield from self._lists
+        # A list that raw already held was judged by the scrape that fetched it.
+        asked_now = self._trending.health() if self._asked_sites else ()
         answered = {
             ticker
             for ticker in day.tickers
@@ -97,7 +102,7 @@ class LiveSource:
         yield from _arriving(outcomes, until, answered)
         self._health = tuple(
             sorted(
-                [*self._trending.health(), *(row for out in outcomes for row in out.health())],
+                [*asked_now, *(row for out in outcomes for row in out.health())],
                 key=lambda row: row.name,
             )
         )
