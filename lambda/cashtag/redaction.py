@@ -7,6 +7,7 @@ the first secret on, whatever is logged is blotted too; `guard` does so for trac
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
 import traceback
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 MARK = "[secret]"
 _SHORTEST = 6  # anything shorter would blot out ordinary words
 _PIECE = 12  # so much of a secret's beginning gives it away
+
+_UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
 _lock = threading.Lock()
 # Replaced as a whole, never changed: who reads needs no lock.
@@ -72,12 +75,10 @@ def _parts(value: str) -> set[str]:
     scheme, address, rest = value.partition("://")
     if not address or not scheme.isalnum():
         return {value}
-    from urllib.parse import unquote
-
     given, at, _ = rest.rpartition("@")
     user, _, password = given.partition(":")
     # The header Proxy-Authorization of RFC 7617 is the decoded pair in base64.
-    return {given, f"{unquote(user)}:{unquote(password)}", password} if at else set()
+    return {given, f"{_decoded(user)}:{_decoded(password)}", password} if at else set()
 
 
 def _forms(value: str) -> set[str]:
@@ -85,26 +86,39 @@ def _forms(value: str) -> set[str]:
     import base64
     import html
     import json
-    from urllib.parse import quote, quote_plus, unquote
 
-    plain = {value, unquote(value)}
-    encoded = {quote(text, safe="") for text in plain} | {quote(text) for text in plain}
-    encoded |= {quote_plus(text) for text in plain}
+    plain = {value, _decoded(value)}
+    encoded = {_encoded(text, keep) for text in plain for keep in ("", "/")}
+    encoded |= {text.replace("%20", "+") for text in encoded}  # as a form has it
     return {
         *plain,
         *encoded,
-        *(_lower_hex(text) for text in encoded),
         *(json.dumps(text)[1:-1] for text in plain),
         *(repr(text)[1:-1] for text in plain),
         *(html.escape(text) for text in plain),
-        *(base64.b64encode(text.encode()).decode().rstrip("=") for text in plain),
+        *(base64.b64encode(_bytes(text)).decode().rstrip("=") for text in plain),
+        *(re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), text) for text in encoded),
     }
 
 
-def _lower_hex(text: str) -> str:
-    import re
+def _encoded(text: str, keep: str) -> str:
+    """Percent-encoding of RFC 3986, section 2: all but the unreserved characters and `keep`."""
+    return "".join(
+        chr(byte) if byte in _UNRESERVED or chr(byte) in keep else f"%{byte:02X}"
+        for byte in _bytes(text)
+    )
 
-    return re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), text)
+
+def _decoded(text: str) -> str:
+    """A text without its percent-encoding."""
+    plain = re.sub(
+        b"%([0-9A-Fa-f]{2})", lambda found: bytes.fromhex(found[1].decode()), _bytes(text)
+    )
+    return plain.decode("utf-8", "replace")
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")  # JSON may hold half a character
 
 
 # ---------------------------------------------------------------- what Python prints by itself

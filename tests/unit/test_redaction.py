@@ -96,6 +96,11 @@ def test_a_secret_inside_another_leaves_nothing_of_the_longer_one() -> None:
     assert redacted("PLANTED-and-more") == MARK
 
 
+def test_half_a_character_in_a_secret_breaks_nothing() -> None:
+    remember("PLANTED-\ud800-half")
+    assert redacted("PLANTED-\ud800-half") == MARK
+
+
 def test_short_values_and_none_are_passed_over() -> None:
     # A password of five letters would blot out ordinary words.
     remember(None, "", "abcde")
