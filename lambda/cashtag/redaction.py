@@ -22,6 +22,7 @@ MARK = "[secret]"
 _SHORTEST = 6  # anything shorter would blot out ordinary words
 _PIECE = 12  # so much of a secret's beginning gives it away
 
+_SCHEMES = ("http", "https", "socks4", "socks5", "socks5h")
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
 _lock = threading.Lock()
@@ -72,8 +73,8 @@ def _found(form: str, text: str) -> Iterator[tuple[int, int]]:
 
 def _parts(value: str) -> set[str]:
     """What of a value is secret."""
-    scheme, address, rest = value.partition("://")
-    if not address or not scheme.isalnum():
+    scheme, _, rest = value.partition("://")
+    if scheme.lower() not in _SCHEMES:
         return {value}
     given, at, _ = rest.rpartition("@")
     user, _, password = given.partition(":")
