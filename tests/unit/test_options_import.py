@@ -285,7 +285,7 @@ def test_packing_line_ends_and_spelling_do_not_matter(
     max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
 )
 def test_the_order_of_columns_does_not_matter(tmp_path: Path, order: list[str]) -> None:
-    found = options_in.gather("SPY", [("SPY.csv", csv(cells(), columns=order), None)], SETTINGS)
+    found = options_in.gather("SPY", "SPY.csv", csv(cells(), columns=order), None, SETTINGS)
     (rows,) = found.rows.values()
     (only,) = rows.values()
     assert json.loads(only.envelope)["data"] == cells()
@@ -318,7 +318,9 @@ def test_a_newer_chain_of_the_same_run_is_added_and_an_older_one_is_not(tmp_path
     ]
 
 
-def test_of_several_chains_in_one_import_the_newest_row_is_taken(tmp_path: Path) -> None:
+def test_of_several_chains_of_a_run_the_newest_is_the_runs_whatever_the_order(
+    tmp_path: Path,
+) -> None:
     noon, three = (f"{FRIDAY} {clock}:00+00:00" for clock in ("16:00", "19:00"))
     for order in ((noon, three), (three, noon)):
         folder = tmp_path / order[0][11:13]
@@ -327,11 +329,21 @@ def test_of_several_chains_in_one_import_the_newest_row_is_taken(tmp_path: Path)
             for n, when in enumerate(order)
         ]
         result = bring(folder, *paths)
-        taken = order.index(three)
-        assert [report.accepted for report in result.files] == [int(n == taken) for n in (0, 1)]
-        assert [report.repeated for report in result.files] == [int(n != taken) for n in (0, 1)]
-        (row,) = kept(folder)[SATURDAY]
-        assert row["data"]["bid"] == f"4.{taken}"
+        assert result.files[0].accepted == 1
+        # An older chain is known already when a newer one is there.
+        assert result.files[1].accepted == int(order[1] == three)
+        tables = [
+            rows_of.enrich_object(SETTINGS, parsed, lake(folder).raw.get(key)).table
+            for key in keys(folder)
+            if (parsed := layout.parse_raw(key)) is not None
+        ]
+        assert rows_of.compacted(tables)["bid"].to_pylist() == [4.0 + order.index(three) / 10]
+
+
+def test_of_two_rows_of_a_file_for_a_contract_the_first_is_taken(tmp_path: Path) -> None:
+    report = imported(tmp_path, csv(cells(bid="4.1"), cells(bid="4.2")))
+    assert (report.accepted, report.repeated) == (1, 1)
+    assert kept(tmp_path)[FRIDAY][0]["data"]["bid"] == "4.1"
 
 
 # ---------------------------------------------------------------- what is refused
@@ -423,9 +435,9 @@ def test_a_damaged_file_gives_the_rows_before_the_damage(tmp_path: Path) -> None
 @settings(deadline=None)
 def test_no_bytes_make_the_import_fail(data: bytes) -> None:
     for given_data in (data, csv(cells()) + b"\n" + data):
-        found = options_in.gather("SPY", [("SPY.csv", given_data, None)], SETTINGS)
+        found = options_in.gather("SPY", "SPY.csv", given_data, None, SETTINGS)
         taken = sum(map(len, found.rows.values()))
-        assert taken + len(found.refused) + found.repeated[0] == found.seen[0]
+        assert taken + len(found.refused) + found.repeated == found.seen
 
 
 # ---------------------------------------------------------------- from archive to table

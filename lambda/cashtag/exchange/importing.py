@@ -172,37 +172,6 @@ def _tweets(
                 already += kept.already
         finally:
             pool.shutdown(cancel_futures=True)  # one that failed ends the import
-    return _reports(ticker, group, found, added, already)
-
-
-def _options(
-    zones: Lake,
-    settings: Settings,
-    ticker: str,
-    group: Sequence[files.Input],
-    collected: int | None,
-    tick: Callable[[int, str], None],
-) -> list[FileReport]:
-    known = [collected or options_in.collected(each.path) for each in group]
-    contents = ((name, data, known[n]) for n, (name, data) in enumerate(_contents(group, tick)))
-    found = options_in.gather(ticker, contents, settings)
-    quarantine.keep(zones.raw, OPTIONS, (refused for _, refused in found.refused))
-    added: Counter[int] = Counter()
-    already: Counter[int] = Counter()
-    for dt in sorted(found.rows):
-        kept = options_in.keep(zones.raw, dt, ticker, found.rows[dt])
-        added += kept.added
-        already += kept.already
-    return _reports(ticker, group, found, added, already)
-
-
-def _reports(
-    ticker: str,
-    group: Sequence[files.Input],
-    found: tweets_in.Gathered | options_in.Gathered,
-    added: Counter[int],
-    already: Counter[int],
-) -> list[FileReport]:
     return [
         _report(
             each.path.name,
@@ -215,6 +184,28 @@ def _reports(
         )
         for n, each in enumerate(group)
     ]
+
+
+def _options(
+    zones: Lake,
+    settings: Settings,
+    ticker: str,
+    group: Sequence[files.Input],
+    collected: int | None,
+    tick: Callable[[int, str], None],
+) -> list[FileReport]:
+    """File by file, for an archive of years does not fit into memory."""
+    known = [collected or options_in.collected(each.path) for each in group]
+    made = []
+    for at, (name, data) in zip(known, _contents(group, tick), strict=True):
+        found = options_in.gather(ticker, name, data, at, settings)
+        quarantine.keep(zones.raw, OPTIONS, found.refused)
+        rows = sum(map(len, found.rows.values()))
+        added = sum(options_in.keep(zones.raw, dt, ticker, found.rows[dt]) for dt in found.rows)
+        made.append(
+            _report(name, ticker, found.seen, added, rows - added, found.repeated, found.refused)
+        )
+    return made
 
 
 def _bars(zones: Lake, ticker: str, name: str, data: bytes) -> FileReport:

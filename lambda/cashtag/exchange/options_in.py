@@ -19,7 +19,7 @@ import csv
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -55,33 +55,24 @@ _KNOWN = {name.lower(): name for name in _NAMES}
 
 
 class Located(NamedTuple):
-    """A row to keep: its chain's moment (ms since 1970, UTC), the index of its file, its envelope."""
+    """A row to keep: its chain's moment (ms since 1970, UTC) and its envelope."""
 
     moment: int
-    file: int
     envelope: bytes
 
 
 @dataclass
 class Gathered:
-    """Rows of one ticker by run and contract, and what became of the other rows of its files.
+    """Rows of one file by run and contract, and what became of its other rows.
 
-    `seen` and `repeated` count rows below the header that are not blank, by the index of their
-    file; a file that is refused as a whole counts as one. `refused` holds what cannot be taken.
+    `seen` counts the rows below the header that are not blank, 1 for a file that is refused as a
+    whole; `repeated` those that another row, or the header, says already.
     """
 
     rows: dict[date, dict[str, Located]] = field(default_factory=dict)
-    seen: Counter[int] = field(default_factory=Counter)
-    repeated: Counter[int] = field(default_factory=Counter)
-    refused: list[tuple[int, Refused]] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Kept:
-    """Rows of one (run, ticker) by the index of their file: added, and there already."""
-
-    added: Counter[int]
-    already: Counter[int]
+    refused: list[Refused] = field(default_factory=list)
+    seen: int = 0
+    repeated: int = 0
 
 
 class _Row(NamedTuple):
@@ -111,47 +102,46 @@ def collected(path: Path) -> int | None:
     return moments.milliseconds(meta.get("utc")) if isinstance(meta, dict) else None
 
 
-def gather(
-    ticker: str, contents: Iterable[tuple[str, bytes, int | None]], settings: Settings
-) -> Gathered:
-    """Sort the rows of one ticker's files by the run that could first know them.
+def gather(ticker: str, name: str, data: bytes, at: int | None, settings: Settings) -> Gathered:
+    """Sort the rows of one file by the run that could first know them.
 
     Args:
         ticker: the underlying; contracts of others are refused.
-        contents: name, bytes (gzipped or not, in any state) of each file, and when it was
-            collected, in ms of 1970, where that is known.
+        name: the file's name, for the quarantine.
+        data: its bytes, gzipped or not, in any state.
+        at: when it was collected, in ms of 1970, UTC, where that is known.
         settings: `scrape.cutoff_utc` and the aliases.
 
     Rows are refused as `no-contract`, `other-underlying`, `adjusted-contract`,
     `contradicts-symbol`, `no-session`, `no-date` (neither session nor trade nor collection),
     `bad-date`, `trade-too-late` (after the contract's expiry, after the chain was collected, or
     after the session that follows its own), `outside-calendar`, `too-many-cells`,
-    `too-few-cells`, `encoding`, `too-long`; whole files as `empty`, `no-header`, `no-column`, `ambiguous-columns`; the rest of
-    a damaged file as `gzip`.
+    `too-few-cells`, `encoding`, `too-long`; whole files as `empty`, `no-header`, `no-column`,
+    `ambiguous-columns`; the rest of a damaged file as `gzip`.
 
     Of several rows for a contract and run the one with the latest moment is taken, of several of
     one moment the first.
     """
     found = Gathered()
-    for index, (name, data, at) in enumerate(contents):
-        unpacked = reading.unpacked(data)
-        fault = _read(found, index, name, unpacked.lines, ticker, at, settings)
-        if fault and (unpacked.lines or unpacked.damage is None):
-            whole = b"\n".join(line for _, line in unpacked.lines)
-            reason, _, detail = fault.partition(": ")
-            found.seen[index] += 1
-            found.refused.append((index, Refused(name, 0, reason, whole, detail)))
-        if unpacked.damage is not None:
-            found.seen[index] += 1
-            refused = Refused(name, 0, "gzip", unpacked.remainder, unpacked.damage)
-            found.refused.append((index, refused))
+    unpacked = reading.unpacked(data)
+    fault = _read(found, name, unpacked.lines, ticker, at, settings)
+    if fault and (unpacked.lines or unpacked.damage is None):
+        whole = b"\n".join(line for _, line in unpacked.lines)
+        reason, _, detail = fault.partition(": ")
+        found = Gathered(refused=[Refused(name, 0, reason, whole, detail)], seen=1)
+    if unpacked.damage is not None:
+        found.seen += 1
+        found.refused.append(Refused(name, 0, "gzip", unpacked.remainder, unpacked.damage))
     return found
 
 
-def keep(raw: Store, dt: date, ticker: str, rows: dict[str, Located]) -> Kept:
-    """Add the rows of one (run, ticker) that the lake does not hold yet, or older, as one object.
+def keep(raw: Store, dt: date, ticker: str, rows: dict[str, Located]) -> int:
+    """Add the rows of one (run, ticker) that the lake holds not yet, or older, as one object.
 
     Run again, or twice at once, it adds nothing more: the same rows make the same bytes.
+
+    Returns:
+        How many were added; the others were there already.
     """
     prefix = f"{layout.raw_prefix('options', dt)}source={YAHOO}/{ticker}-"
     held: dict[str, int] = {}
@@ -162,11 +152,7 @@ def keep(raw: Store, dt: date, ticker: str, rows: dict[str, Located]) -> Kept:
     if fresh:
         data = lines.pack(rows[symbol].envelope for symbol in fresh)
         numbered.add(raw, lambda n: layout.raw("options", dt, YAHOO, ticker, n), data)
-    taken = set(fresh)
-    return Kept(
-        Counter(rows[symbol].file for symbol in fresh),
-        Counter(row.file for symbol, row in rows.items() if symbol not in taken),
-    )
+    return len(fresh)
 
 
 def _held(data: bytes) -> Iterator[tuple[str, int]]:
@@ -184,7 +170,6 @@ def _held(data: bytes) -> Iterator[tuple[str, int]]:
 
 def _read(
     found: Gathered,
-    index: int,
     name: str,
     numbered_lines: Sequence[tuple[int, bytes]],
     ticker: str,
@@ -208,27 +193,23 @@ def _read(
     chains: dict[date | None, list[_Row]] = {}
     for number, line in numbered_lines[1:]:
         if line == first:  # as where files were joined
-            found.seen[index] += 1
-            found.repeated[index] += 1
+            found.seen += 1
+            found.repeated += 1
             continue
         row = _row(number, line, labels, delimiter, ticker, at, settings)
         if row is None:
             continue
-        found.seen[index] += 1
+        found.seen += 1
         if isinstance(row, str):
-            found.refused.append((index, Refused(name, number, row, line)))
+            found.refused.append(Refused(name, number, row, line))
         else:
             chains.setdefault(row.session, []).append(row)
     for session, rows in chains.items():
         # Among rows that name their session, one that does not says nothing of its moment.
         lost = session is None and len(chains) > 1
-        refused = (
-            "no-session" if lost else _place(found, index, ticker, session, rows, at, settings)
-        )
-        found.refused += [
-            (index, Refused(name, r.number, refused, r.line)) for r in rows if refused
-        ]
-    return "" if found.seen[index] else "empty"
+        refused = "no-session" if lost else _place(found, ticker, session, rows, at, settings)
+        found.refused += [Refused(name, r.number, refused, r.line) for r in rows if refused]
+    return "" if found.seen else "empty"
 
 
 def _labels(header: str, delimiter: str) -> list[str]:
@@ -303,7 +284,6 @@ def _latest(contract: OptionContract, session: date | None, at: int | None) -> i
 
 def _place(
     found: Gathered,
-    index: int,
     ticker: str,
     session: date | None,
     rows: Sequence[_Row],
@@ -329,8 +309,8 @@ def _place(
         symbol = row.contract.symbol
         other = run.get(symbol)
         if other is not None:
-            found.repeated[index if other.moment >= moment else other.file] += 1
+            found.repeated += 1
             if other.moment >= moment:
                 continue
-        run[symbol] = Located(moment, index, orjson.dumps({**head, "data": row.data}))
+        run[symbol] = Located(moment, orjson.dumps({**head, "data": row.data}))
     return ""
