@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -320,7 +322,7 @@ def test_a_source_that_hangs_leaves_time_to_the_next(
     net: Internet, raw: FolderStore, alpaca: AlpacaSite
 ) -> None:
     alpaca.fault = lambda _: Answer(hang=True)
-    health, _ = scrape(raw, "AAPL", seconds=6.0, **{"live.request_seconds": 60.0})
+    health, _ = scrape(raw, "AAPL", seconds=4.0, **{"live.request_seconds": 60.0})
     assert held_tickers(raw) == {"yahoo": {"AAPL", "SPY", "^VIX"}}
     assert health["alpaca"].status == "refused"
 
@@ -349,3 +351,25 @@ def test_no_key_reaches_raw(net: Internet, raw: FolderStore, alpaca: AlpacaSite)
     assert "by the ratio of raw to adjusted closes" in (health["alpaca"].reason or "")
     stored = b"".join(lines.unpack(raw.get(i.key)).lines[0][1] for i in raw.list("prices/"))
     assert b"PLANTED" not in stored
+
+
+def test_what_came_before_the_deadline_is_told_while_the_rest_is_under_way(
+    net: Internet, raw: FolderStore
+) -> None:
+    errand = Prices(settings(), KEYS)
+    day = Day(RUN, sessions.cutoff(RUN), ("NVDA",))
+    fetching = errand.fetch(day, held(raw, RUN), Deadline(60))
+    first = next(fetching)  # and then a live run's time is up
+    assert first.source == "alpaca"
+    told = {row.name: row for row in errand.health()}
+    assert told["alpaca"].reason == "2 of 2 tickers"
+    assert told["prices"].reason == "the deadline came first (live.step_seconds)"
+
+
+def test_the_libraries_are_imported_only_where_they_are_used() -> None:
+    code = (
+        "import sys, cashtag.scrape.prices, cashtag.operate.backfill, cashtag.cli.app\n"
+        "print(sorted({'alpaca', 'yfinance', 'pandas', 'curl_cffi', 'requests'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -254,7 +254,7 @@ def test_a_dripping_chart_ends_as_well(net: Internet, site: YahooSite) -> None:
 
 def test_the_deadline_refuses_what_has_not_come(net: Internet, site: YahooSite) -> None:
     failing(site, "SPY", Answer(hang=True))
-    found = asked("NVDA", "SPY", seconds=2.0, **{"live.request_seconds": 60.0})
+    found = asked("NVDA", "SPY", seconds=1.5, **{"live.request_seconds": 60.0})
     assert len(found["NVDA"].bars) == 60
     assert found["SPY"].refused is not None
 

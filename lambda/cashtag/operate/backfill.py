@@ -124,11 +124,12 @@ def prices(
     for batch in _batches(tickers, settings.live.prices.symbols_per_request):
         missing = list(batch)
         until = Deadline(settings.live.step_seconds)
-        for name, answer in chain.collect(missing, span, until):
-            missing.remove(answer.ticker)
-            done += 1
-            progress(done, len(tickers), answer.ticker)
-            yield _kept(raw, name, answer)
+        for name, answers in chain.collect(batch, span, until):
+            for answer in answers:
+                missing.remove(answer.ticker)
+                done += 1
+                progress(done, len(tickers), answer.ticker)
+                yield _kept(raw, name, answer)
         for ticker in missing:
             done += 1
             progress(done, len(tickers), ticker)

@@ -89,13 +89,14 @@ class Chain:
 
     def collect(
         self, tickers: Sequence[str], span: Span, until: Deadline
-    ) -> Iterator[tuple[str, Answer]]:
-        """Yield (source, answer) for every ticker that a source has fit bars of.
+    ) -> Iterator[tuple[str, Iterator[Answer]]]:
+        """Yield each source and its answers: those tickers that it has fit bars of.
 
-        Each source gets its share of the time that is left, so that one that hangs leaves some
-        to the next.
+        The answers of one source are to be read to their end before the next is asked for, which
+        is asked for what is still missing. Each source gets its share of the time that is left,
+        so that one that hangs leaves some to the next.
         """
-        missing = list(dict.fromkeys(tickers))
+        missing = dict.fromkeys(tickers)
         sources = [told for told in self._told.values() if told.source is not None]
         for number, told in enumerate(sources):
             served = [t for t in missing if told.source is not None and told.source.serves(t)]
@@ -106,24 +107,37 @@ class Chain:
                 told.refused |= dict.fromkeys(served, told.down)
                 continue
             share = until.left * self._rules.time_share / (len(sources) - number)
-            try:
-                for answer in told.source.bars(served, span, until.before(until.left - share)):
-                    if answer.refused is not None:
-                        told.refused[answer.ticker] = redacted(answer.refused)
-                        continue
-                    told.taken += 1
-                    self._note(told, answer)
-                    missing = [ticker for ticker in missing if ticker != answer.ticker]
-                    yield told.source.name, answer
-            except SourceRefused as refusal:
-                told.down = redacted(str(refusal))
-                for ticker in set(served) & set(missing):
+            answers = told.source.bars(served, span, until.before(until.left - share))
+            yield told.source.name, self._fit(told, served, missing, answers)
+
+    def _fit(
+        self,
+        told: _Told,
+        served: Sequence[str],
+        missing: dict[str, None],
+        answers: Iterator[Answer],
+    ) -> Iterator[Answer]:
+        """The answers that hold bars, their tickers no longer missing; the others are noted."""
+        try:
+            for answer in answers:
+                if answer.refused is not None:
+                    told.refused[answer.ticker] = redacted(answer.refused)
+                    continue
+                told.taken += 1
+                self._note(told, answer)
+                del missing[answer.ticker]
+                yield answer
+        except SourceRefused as refusal:
+            told.down = redacted(str(refusal))
+            for ticker in served:
+                if ticker in missing:
                     told.refused.setdefault(ticker, told.down)
-            if isinstance(told.source, AlpacaBars) and told.source.actions_refused:
-                told.notes.append(
-                    "splits and dividends by the ratio of raw to adjusted closes, for "
-                    f"{redacted(told.source.actions_refused)}"
-                )
+        if isinstance(told.source, AlpacaBars) and told.source.actions_refused:
+            note = (
+                "splits and dividends by the ratio of raw to adjusted closes, for "
+                f"{redacted(told.source.actions_refused)}"
+            )
+            told.notes += [note] if note not in told.notes else []
 
     def _note(self, told: _Told, answer: Answer) -> None:
         unfit = faults(answer.ticker, answer.bars)
@@ -155,7 +169,8 @@ class Chain:
             parts = [f"{told.taken} of {told.asked} tickers"]
             if told.down is not None:
                 parts.insert(0, told.down)
-            refused = {t: why for t, why in sorted(told.refused.items()) if why != told.down}
+            known = sorted(dict(told.refused).items())  # a copy: a scrape may be under way
+            refused = {ticker: why for ticker, why in known if why != told.down}
             if refused:
                 parts.append("refused: " + self.listed(refused))
             parts += told.notes[: self._rules.named_tickers]
@@ -187,7 +202,8 @@ class Prices:
         self._settings = settings
         self._keys = keys
         self._now = now
-        self._health: tuple[SourceHealth, ...] = ()
+        self._chain: Chain | None = None
+        self._whole = SourceHealth(KIND, "refused", "the deadline came first (live.step_seconds)")
 
     def fetch(self, day: Day, held: Held, until: Deadline) -> Iterator[Fetched]:
         """Yield one answer a source with the bars of every ticker that raw does not hold yet.
@@ -203,25 +219,23 @@ class Prices:
         span = span_of_run(day.dt, self._settings, self._now())
         chain = Chain(self._settings, self._keys)
         had: set[str] = set(asked) & known
-        lines: dict[str, list[bytes]] = {}
-        self._health = (SourceHealth(KIND, "refused", "the deadline came before any bars"),)
-        for source, answer in chain.collect(missing, span, until):
-            if source not in lines:  # the sources before have ended
-                yield from _of_sources(lines)
-                lines = {source: []}
-            lines[source] += envelope(source, answer, self._now())
-            had.add(answer.ticker)
-        yield from _of_sources(lines)
-        whole = self._whole(asked, had, chain, others)
-        self._health = (*(chain.health() if missing else ()), whole)
+        self._chain = chain if missing else None
+        for source, answers in chain.collect(missing, span, until):
+            lines: list[bytes] = []
+            for answer in answers:
+                lines += envelope(source, answer, self._now())
+                had.add(answer.ticker)
+            if lines:
+                yield Fetched(KIND, None, "ok", lines=tuple(lines), source=source)
+        self._whole = self._told(asked, had, chain, others)
         if not had:
-            raise SourceRefused(whole.reason or "no bars")
+            raise SourceRefused(self._whole.reason or "no bars")
 
     def health(self) -> tuple[SourceHealth, ...]:
-        """How each source came through, and `prices` as a whole."""
-        return self._health
+        """How each source came through so far, and `prices` as a whole."""
+        return (*(self._chain.health() if self._chain else ()), self._whole)
 
-    def _whole(
+    def _told(
         self, asked: Sequence[str], had: set[str], chain: Chain, others: dict[str, str]
     ) -> SourceHealth:
         missing = {ticker: chain.why(ticker) for ticker in asked if ticker not in had}
@@ -239,9 +253,3 @@ class Prices:
             parts.append("not asked: " + chain.listed(others))
         status = "refused" if market or not had else "ok"
         return SourceHealth(KIND, status, "; ".join(parts))  # type: ignore[arg-type]  # one of the three
-
-
-def _of_sources(lines: dict[str, list[bytes]]) -> Iterator[Fetched]:
-    for source, found in lines.items():
-        if found:
-            yield Fetched(KIND, None, "ok", lines=tuple(found), source=source)
