@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from cashtag.cli import accounts, ask, backfill, configure, data, day
+from cashtag.cli import accounts, ask, backfill, configure, data, day, scheduling
 
 app = typer.Typer(
     name="cashtag",
@@ -39,6 +39,7 @@ app.add_typer(data.exporting, name="export")
 app.add_typer(backfill.backfill, name="backfill")
 app.add_typer(configure.config, name="config")
 app.add_typer(accounts.accounts, name="accounts")
+app.add_typer(scheduling.scheduling, name="schedule")
 app.command("doctor", epilog="Example: cashtag doctor")(configure.doctor)
 
 
