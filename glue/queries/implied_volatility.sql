@@ -1,5 +1,5 @@
--- Implied volatility at the money of each chain and expiry. One row per (dt, ticker, expiry).
--- Reads options of the runs :first to :last; contracts with a quote, a volatility and a life left.
+-- Implied volatility at the money of a ticker's chain by expiry. One row per (dt, ticker, expiry).
+-- Reads options of :ticker in the runs :first to :last; contracts with a quote, a volatility and a life left.
 WITH quoted AS (
   SELECT
     dt,
@@ -18,6 +18,7 @@ WITH quoted AS (
   FROM options
   WHERE
     dt BETWEEN :first AND :last
+    AND ticker = :ticker
     AND iv IS NOT NULL
     AND mid > 0
     AND underlying_price IS NOT NULL

@@ -23,6 +23,7 @@ from cashtag.warehouse.duckdb import DuckDBWarehouse
 
 MONDAY, TUESDAY = date(2026, 8, 17), date(2026, 8, 18)
 FRIDAY = date(2026, 8, 21)
+SPAN = {"first": MONDAY, "last": TUESDAY, "ticker": "TSLA"}
 BUILD = "b"
 KEY = layout.raw("options", MONDAY, "alpaca", "TSLA")
 
@@ -145,6 +146,7 @@ def chains(env: Env) -> Env:
             # As near to 250 as the one of 245; of two the lower strike counts.
             option("CALL", 255.0, 0.60),
             option("PUT", 250.0, 0.60, underlying_price=None),
+            option("CALL", 250.0, 0.80, ticker="NVDA"),  # another's chain
         ],
     }  # fmt: skip
     schema = contract("options").arrow_schema()
@@ -171,9 +173,9 @@ def test_sql_reads_the_chains_of_a_day(chains: Env) -> None:
 
 def test_volatility_at_the_money_by_expiry(chains: Env) -> None:
     query = sql.load("queries", "implied_volatility")
-    assert set(query.parameters) == {"first", "last"}
+    assert set(query.parameters) == {"first", "last", "ticker"}
     with DuckDBWarehouse(chains.lake) as warehouse:
-        found = warehouse.query(query.text, {"first": MONDAY, "last": TUESDAY}).to_pylist()
+        found = warehouse.query(query.text, SPAN).to_pylist()
     columns = ("dt", "ticker", "expiry", "iv", "call_iv", "put_iv", "spread_share")
     assert [tuple(row[name] for name in columns) for row in found] == [
         # The mean of the call (0.4) and the put (0.5) at 250; a spread of 2 dollars around 5.
@@ -185,11 +187,11 @@ def test_volatility_at_the_money_by_expiry(chains: Env) -> None:
 def test_a_notebook_reads_the_table(chains: Env, tmp_path: Path) -> None:
     lake = cashtag.open(str(tmp_path))
     frame = lake.table("options", start=MONDAY, end=TUESDAY)
-    assert len(frame) == 9
+    assert len(frame) == 6 + 4
     assert set(frame["dt"].astype(str)) == {"2026-08-17", "2026-08-18"}
 
 
 def test_a_lake_without_chains_answers_with_no_rows(env: Env) -> None:
     query = sql.load("queries", "implied_volatility")
     with DuckDBWarehouse(env.lake) as warehouse:
-        assert warehouse.query(query.text, {"first": MONDAY, "last": TUESDAY}).num_rows == 0
+        assert warehouse.query(query.text, SPAN).num_rows == 0
