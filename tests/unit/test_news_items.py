@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from feeds_site import CHALLENGE, at, edgar, filing, item, rss
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cashtag.errors import SourceRefused
 from cashtag.scrape.feed_items import Read, read
@@ -304,6 +308,28 @@ def test_numbers_stay_text_as_the_feed_had_them() -> None:
     found = only(rss(f"<item><title>T</title>{place}</item>"))
     # feedparser makes floats of them, longitude first.
     assert found["entry"]["where"] == {"type": "Point", "coordinates": ["-71.9", "45.2"]}
+
+
+def test_an_address_that_is_none_is_kept_as_it_was_written() -> None:
+    found = only(rss(item(5, "T", NOON, link="http://[not-an-address/a")))
+    assert found["id"].endswith(":5")
+    assert found["title"] == "T"
+
+
+PIECES = st.sampled_from(
+    "<item> </item> <entry> </entry> <title> </title> <link> <guid> </guid> <pubDate> <![CDATA[ ]]> "  # noqa: SIM905
+    "<!-- --> <!DOCTYPE <?xml ?> &amp; &#x; &#99999999; &nbsp; <a href=' \" > < & [ ] "
+    "http://[ http://sec.gov/ xmlns:a= xml:base='http://[' </channel> </rss> \x00 é".split()
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(PIECES | st.text(max_size=5), max_size=25))
+def test_no_document_raises_anything_but_a_refusal(pieces: list[str]) -> None:
+    body = "<rss><channel><item><title>T" + "".join(pieces)
+    for one in (body, "".join(pieces), body.replace("rss", "feed", 1)):
+        with suppress(SourceRefused):
+            json.dumps(vars(document(one.encode())))
 
 
 # ---------------------------------------------------------------- documents in the same shape

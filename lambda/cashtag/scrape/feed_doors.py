@@ -7,9 +7,9 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import urlsplit
 
 from cashtag.errors import SourceRefused
+from cashtag.scrape.addresses import host_of
 from cashtag.scrape.deadline import Deadline
 
 SEC = "sec.gov"
@@ -22,7 +22,7 @@ def is_sec(url: str) -> bool:
 
 def _door(url: str) -> str:
     """The host of an address; all hosts of the SEC are one, for it counts their requests as one."""
-    host = (urlsplit(url).hostname or "").lower()
+    host = host_of(url).lower()
     return SEC if host == SEC or host.endswith(f".{SEC}") else host
 
 

@@ -18,12 +18,13 @@ from datetime import UTC, datetime
 from hashlib import blake2b
 from time import struct_time
 from typing import Any
-from urllib.parse import urlsplit
 
 from cashtag.enrich.markup import plain_link
 from cashtag.enrich.stories import address_key
 from cashtag.errors import SourceRefused
-from cashtag.scrape.feed_text import decoded, from_root, mended, plain
+from cashtag.scrape.addresses import host_of, plain
+from cashtag.scrape.feed_doors import is_sec
+from cashtag.scrape.feed_text import decoded, from_root, mended
 
 _CLOSED = re.compile(r"</(?:\w+:)?(?:item|entry)\s*>", re.I)
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S")
@@ -66,7 +67,7 @@ def read(
     Raises:
         SourceRefused: it is no feed, or too broken for a single item.
     """
-    host = (urlsplit(url).hostname or url).removeprefix("www.")
+    host = host_of(url).removeprefix("www.")
     text = mended(from_root(decoded(body, content_type), host))
     whole = _parsed(text, url, host)
     fault = _fault(whole)
@@ -86,7 +87,7 @@ def read(
 
 
 def _parsed(text: str, url: str, host: str) -> Mapping[str, Any]:
-    import feedparser
+    import feedparser  # type: ignore[import-untyped]
 
     # A stream: bytes themselves would be tried as the name of a file first. Markup stays as it
     # was sent, for raw holds what the feed said; enrichment makes plain text of it.
@@ -183,10 +184,10 @@ def _text(fields: Mapping[str, Any], name: str) -> str:
 
 
 def _is_edgar(entry: dict[str, Any], link: str) -> bool:
-    host = urlsplit(plain_link(link) or "").hostname or ""
-    return (host == "sec.gov" or host.endswith(".sec.gov")) or _text(entry, "id").startswith(
-        "urn:tag:sec.gov,"
-    )
+    address = plain_link(link)
+    if address is not None and is_sec(address):
+        return True
+    return _text(entry, "id").startswith("urn:tag:sec.gov,")
 
 
 def _identity(
@@ -204,8 +205,8 @@ def _identity(
         if page is not None:
             given = address_key(page)
         elif not _SCHEME.match(given):
-            publisher = urlsplit(address).hostname if address else None
-            given = f"{(publisher or host).removeprefix('www.')}:{given}"
+            publisher = host if address is None else host_of(address).removeprefix("www.")
+            given = f"{publisher}:{given}"
         if cik is not None:
             given = f"{given}#{cik}"
     elif address is not None:

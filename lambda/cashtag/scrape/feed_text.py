@@ -10,7 +10,7 @@ import codecs
 import re
 
 from cashtag.errors import SourceRefused
-from cashtag.redaction import redacted
+from cashtag.scrape.addresses import plain
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -136,9 +136,3 @@ def _what(text: str, at: int, root: str | None) -> str:
     if root is not None:
         return f"with <{plain(root)}>"
     return f"what begins with {plain(text.strip()[:_TOLD])!r}"
-
-
-def plain(text: str) -> str:
-    """Somebody else's words for a reason: no secret, one short line, printable."""
-    line = " ".join(redacted(text).split())
-    return "".join(c for c in line if c.isprintable())[:_TOLD]

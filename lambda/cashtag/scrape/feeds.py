@@ -14,12 +14,12 @@ import sys
 from typing import TYPE_CHECKING
 
 from cashtag.errors import SourceRefused
+from cashtag.scrape.addresses import host_of, plain
 from cashtag.scrape.feed_items import Read
-from cashtag.scrape.feed_text import plain
-from cashtag.scrape.fetch import Page, host_of
 
 if TYPE_CHECKING:
     from cashtag.scrape.deadline import Deadline
+    from cashtag.scrape.fetch import Page
     from cashtag.settings import Settings
 
 _PROGRAM = "cashtag.scrape.feed_items"

@@ -205,8 +205,10 @@ def _ended(asked: Mapping[Future[Fetched], str], until: Deadline) -> Iterator[Fu
 
 def _filings(url: str) -> int | None:
     """How many filings a page of EDGAR's latest ones holds; None for any other address."""
+    if not is_sec(url):
+        return None
     query = parse_qs(urlsplit(url).query)
-    if not is_sec(url) or query.get("action") != ["getcurrent"] or "start" in query:
+    if query.get("action") != ["getcurrent"] or "start" in query:
         return None
     count = query.get("count", [""])[0]
     return int(count) if count.isdecimal() and int(count) else None
