@@ -175,6 +175,9 @@ def test_two_feeds_of_one_name_are_refused_by_the_settings() -> None:
     feeds = [{"name": "a", "url": "https://a.org/1"}, {"name": "a", "url": "https://a.org/2"}]
     with pytest.raises(SettingsError, match="several feeds are called a"):
         load(environ={}, overrides={"live.news.feeds": feeds})
+    # A feed that is refused must not make the day partial because of its name.
+    with pytest.raises(SettingsError, match="trending names another source"):
+        settings_of({"trending": "https://a.org/"})
 
 
 def test_hosts_are_asked_at_once_and_each_host_one_request_at_a_time(

@@ -65,6 +65,13 @@ class Prices(Section):
     backfill_days: Count
 
 
+# What a run's health tells of beside the feeds: one of them by such a name would pass for it.
+_OTHER_SOURCES = frozenset(
+    {"x", "trending", "finder", "apewisdom", "stocktwits", "yesterday", "alpaca", "yahoo"}
+    | {"news", "prices", "options", "assets", "discovery"}
+)
+
+
 class Feed(Section):
     """One RSS or Atom feed."""
 
@@ -90,6 +97,11 @@ class News(Section):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"several feeds are called {', '.join(twice)}; name each one apart")
+        taken = sorted(_OTHER_SOURCES.intersection(names))
+        if taken:
+            raise ValueError(
+                f"{', '.join(taken)} names another source of a run; name the feed apart"
+            )
         return feeds
 
 
