@@ -12,9 +12,11 @@ import orjson
 import pytest
 from bedrock_site import SECRET, SESSION_TOKEN, Bedrock, Reply, conversed, refused, said, used
 
+from cashtag.errors import SourceRefused
 from cashtag.lake import lines
 from cashtag.lake.disk import FolderStore
 from cashtag.scrape import discovery
+from cashtag.scrape.bedrock import ready
 from cashtag.scrape.deadline import Deadline
 from cashtag.settings import load
 
@@ -214,6 +216,24 @@ def test_without_credentials_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) ->
         assert bedrock.asked == []
     assert "Unable to locate credentials" in told["refused"]
     assert "AWS_PROFILE" in told["refused"]
+
+
+def test_what_would_be_called_is_told_without_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Bedrock(used({"tickers": []})) as bedrock:
+        for name, text in bedrock.environ().items():
+            monkeypatch.setenv(name, text)
+        told = ready(SETTINGS)
+        assert bedrock.asked == []
+    assert told.startswith("credentials found by env, region us-east-1, model anthropic.")
+    assert "PLANTED" not in told
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name)
+    with pytest.raises(SourceRefused, match="set AWS_PROFILE"):
+        ready(SETTINGS)
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name)
+    with pytest.raises(SourceRefused, match="set AWS_REGION"):
+        ready(SETTINGS)
 
 
 def test_nobody_listening_is_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,8 @@ is an instruction, and the answer can only be arguments of one tool.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from cashtag.errors import SourceRefused
@@ -124,33 +125,62 @@ def converse(settings: Settings, asked: dict[str, Any], until: Deadline) -> dict
         ) from refusal
 
 
+def ready(settings: Settings) -> str:
+    """Say with which region and model Bedrock would be called; nothing is sent, nothing is paid.
+
+    Raises:
+        SourceRefused: no credentials, no region, no boto3; with a remedy.
+    """
+    with _explained():
+        from botocore.exceptions import NoCredentialsError
+
+        client, held = _client(settings, settings.live.request_seconds)
+        if held is None:
+            raise NoCredentialsError
+        return (
+            f"credentials found by {held.method}, region {client.meta.region_name}, model "
+            f"{settings.scrape.discovery.model_id}"
+        )
+
+
 def _converse(settings: Settings, asked: dict[str, Any], until: Deadline) -> dict[str, Any]:
+    with _explained():
+        client, _ = _client(settings, until.within(settings.live.discovery.seconds))
+        response: dict[str, Any] = client.converse(**asked)
+        return response
+
+
+def _client(settings: Settings, seconds: float) -> tuple[Any, Any]:
+    """A client by the usual AWS environment, and the credentials that it will use, if any."""
+    import boto3
+    from botocore.config import Config
+
+    config = Config(
+        connect_timeout=min(settings.live.request_seconds, seconds),
+        read_timeout=seconds,
+        retries={"mode": "standard", "total_max_attempts": settings.live.discovery.attempts},
+    )
+    session = boto3.Session()
+    held = session.get_credentials()
+    if held is not None:
+        known = held.get_frozen_credentials()
+        for secret in (known.secret_key, known.token):
+            remember(secret, secret.strip() if secret else None)
+    return session.client("bedrock-runtime", config=config), held
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Turn what boto3 raises into refusals in words, with a remedy."""
     try:
-        import boto3
-        from botocore.config import Config
         from botocore.exceptions import BotoCoreError, ClientError
         from botocore.parsers import ResponseParserError
     except ImportError as error:
         raise SourceRefused(
             "boto3 is not installed; install cashtag[live] or turn scrape.discovery.enabled off"
         ) from error
-
-    live = settings.live
-    left = until.within(live.discovery.seconds)
-    config = Config(
-        connect_timeout=min(live.request_seconds, left),
-        read_timeout=left,
-        retries={"mode": "standard", "total_max_attempts": live.discovery.attempts},
-    )
     try:
-        session = boto3.Session()
-        held = session.get_credentials()
-        if held is not None:
-            known = held.get_frozen_credentials()
-            for secret in (known.secret_key, known.token):
-                remember(secret, secret.strip() if secret else None)
-        client = session.client("bedrock-runtime", config=config)
-        response: dict[str, Any] = client.converse(**asked)
+        yield
     except ClientError as error:
         told = error.response.get("Error", {})
         code, message = told.get("Code", "no code"), told.get("Message", "")
@@ -163,4 +193,3 @@ def _converse(settings: Settings, asked: dict[str, Any], until: Deadline) -> dic
         name = type(error).__name__
         remedy = _REMEDIES.get(name, _LATER)
         raise SourceRefused(f"Bedrock: {plain(str(error)) or name}; {remedy}") from error
-    return response
