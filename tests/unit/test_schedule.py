@@ -573,6 +573,10 @@ def test_the_tail_of_the_log_is_shown_without_what_steers_a_terminal(machine: Ma
     assert "  one\n" in said.stdout
     assert "two" in said.stdout
     assert "\x1b" not in said.stdout
+    ran(machine, "print('a', 'b' * 600, sep=' ' * 900); print()")
+    first, second = schedule.show(settings(machine), NOON)["tail"][-2:]
+    assert first == f"a  {'b' * 497} …"  # 500 characters of what is there
+    assert second.endswith("exit code 0")
     none = settings(machine, **{"live.schedule.tail_lines": 0})
     assert schedule.show(none, NOON)["tail"] == []
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -29,7 +30,8 @@ _STOPPED = 130  # of a program that was interrupted
 _SIGNALLED = 128  # + the signal's number: how shells tell it
 _GRACE_SECONDS = 10.0  # between being asked to end and being killed
 _LOCK_SECONDS, _LOCK_PAUSE = 1.0, 0.05  # somebody who only looks holds the lock for a moment
-_TOLD = 500  # characters of the line that says why
+_TOLD = 500  # characters of the line that says why, and of any line that is shown
+_COLUMN = re.compile(r" {3,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,14 +182,16 @@ def last_failure(lake: str | Path) -> Failure | None:
 
 
 def tail(lake: str | Path, lines: int) -> list[str]:
-    """The last lines of the log."""
+    """The last lines of the log that say something; long ones are cut, and columns closed up."""
     if not lines:
         return []
     try:
         text = (folder(lake) / LOG).read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return []
-    return text.splitlines()[-lines:]
+    said = [line for line in text.splitlines() if line.strip()][-lines:]
+    closed = (_COLUMN.sub("  ", line).rstrip() for line in said)  # a pipe's tables are very wide
+    return [line if len(line) <= _TOLD else f"{line[:_TOLD]} …" for line in closed]
 
 
 def _once(
