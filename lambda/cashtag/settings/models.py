@@ -20,6 +20,7 @@ from cashtag.settings.base import (
 )
 from cashtag.settings.collecting import Enrich, Scrape, Tickers
 from cashtag.settings.live import Live
+from cashtag.settings.scoring import Models
 from cashtag.settings.signalling import Signals
 from cashtag.settings.trading import Trade
 
@@ -107,6 +108,7 @@ class Settings(Section):
     lake: Annotated[str, Field(min_length=1)]
     scrape: Scrape
     live: Live
+    models: Models
     tickers: Tickers
     watchlist: Watchlist
     enrich: Enrich

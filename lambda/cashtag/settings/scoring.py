@@ -1,0 +1,67 @@
+"""Settings of the sentiment models: where they are, how they are called, what they cost.
+
+Nothing here says what a row means: rows name their model and its version, which settles that.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from cashtag.settings.base import Count, CountOrNone, NonNegative, Positive, Section
+
+
+class Roberta(Section):
+    """The packaged model that runs in this process."""
+
+    folder: str
+    threads: CountOrNone
+
+
+class Endpoint(Section):
+    """A SageMaker endpoint that serves a packaged model."""
+
+    name: str
+    concurrency: Annotated[int, Field(ge=1, le=200)]
+    read_timeout_seconds: Positive
+    backoff_seconds: tuple[Positive, Positive]
+
+
+class Comprehend(Section):
+    """Amazon Comprehend, BatchDetectSentiment."""
+
+    language: Annotated[str, Field(pattern=r"^[a-z]{2}$")]
+    texts_per_call: Annotated[int, Field(ge=1, le=25)]
+    concurrency: Count
+
+
+class BedrockScorer(Section):
+    """A language model through Bedrock's converse."""
+
+    model_id: str
+    max_tokens: Count
+    texts_per_call: Count
+    concurrency: Count
+
+
+class Cost(Section):
+    """List prices in dollars, us-east-1; set your region's."""
+
+    serverless_gb_second: NonNegative
+    realtime_hour: NonNegative
+    transform_hour: NonNegative
+    comprehend_unit: NonNegative
+    bedrock_1000_input_tokens: NonNegative
+    bedrock_1000_output_tokens: NonNegative
+
+
+class Models(Section):
+    """Every model that `enrich.model` or `enrich.ensemble.models` may name."""
+
+    roberta: Roberta
+    sagemaker: Endpoint
+    finbert: Endpoint
+    comprehend: Comprehend
+    bedrock: BedrockScorer
+    cost: Cost
