@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import socket
 import sys
 import threading
 import time
@@ -12,6 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -53,7 +55,7 @@ from x_site import XSite
 from yahoo_site import YahooSite
 
 from cashtag import cli, sessions
-from cashtag.operate import live_doctor, live_probes
+from cashtag.operate import live_doctor, live_probes, schedule
 from cashtag.operate.doctor import Finding
 from cashtag.settings import load
 
@@ -150,6 +152,9 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     file.write_text(SECRETS, encoding="utf-8")
     file.chmod(0o600)
     monkeypatch.chdir(tmp_path)
+    # Neither this machine's systemd nor its cron, nor what they were told before.
+    monkeypatch.setenv("PATH", str(tmp_path / "no-programs"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     for name in ("APCA_API_KEY_ID", "APCA_API_SECRET_KEY"):
         monkeypatch.delenv(name, raising=False)
     with made.net:
@@ -160,13 +165,27 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 
 def examined(**live: Any) -> dict[str, Finding]:
     given = {key.replace("__", "."): value for key, value in live.items()}
-    chosen = {"live.contact": "me@example.org", "live.request_seconds": 10.0, **given}
+    chosen = {"live.contact": "me@example.org", "live.request_seconds": 30.0, **given}
     settings = load(environ={}, overrides=chosen)
     return {one.what: one for one in live_doctor.examine(settings)}
 
 
+NEWS = [{"name": "cnbc", "url": f"https://{CNBC}{CNBC_PATH}"}]
+# Little to ask, for tests of something else.
+FEW: dict[str, Any] = {
+    "scrape__trending__chain": ["apewisdom"],
+    "live__prices__chain": ["alpaca"],
+    "live__options__enabled": False,
+    "live__news__feeds": [],
+}
+
+
 def bad(found: dict[str, Finding]) -> dict[str, str]:
-    return {one.what: one.verdict for one in found.values() if one.verdict != "ok"}
+    """What is not ok, but for the timer: there is none in a test's world."""
+    told = {one.what: one.verdict for one in found.values() if one.verdict != "ok"}
+    print(*(found[what] for what in told), sep="\n")  # for whoever reads a failure
+    assert told.pop("schedule") == "warn"
+    return told
 
 
 # ---------------------------------------------------------------- all is well
@@ -199,6 +218,7 @@ def test_when_everything_works_everything_is_ok(world: World) -> None:
         "news/sec",
         "news/wsj",
         "clock",
+        "schedule",
     ]
     told = {one.what: one.found for one in found}
     assert told["secrets"] == "secrets.toml: 2 X accounts, Alpaca keys: yes"
@@ -211,7 +231,7 @@ def test_when_everything_works_everything_is_ok(world: World) -> None:
     assert told["options"] == "6 contracts of TSLA"
     assert told["news/cnbc"] == "2 items"
     assert told["clock"].endswith("apewisdom.io")
-    assert ticks[-1][:2] == (11, 11)  # X, 4 lists, 2 prices, assets, chains, news, clock
+    assert ticks[-1][:2] == (12, 12)  # X, 4 lists, 2 prices, assets, chains, news, clock, timer
     assert "PLANTED" not in repr(found)
 
 
@@ -274,10 +294,42 @@ def test_without_a_file_of_secrets_it_says_what_to_do(world: World, tmp_path: Pa
 
 def test_a_file_open_to_others_fails_once_with_the_command(world: World, tmp_path: Path) -> None:
     (tmp_path / "secrets.toml").chmod(0o644)
-    found = examined()
+    found = examined(**FEW)
     assert found["secrets"].verdict == "fail"
     assert "chmod 600 secrets.toml" in found["secrets"].found
-    assert found["trending/finder"].verdict == "ok"
+    assert found["x"].found == "accounts cannot be read"
+    assert "alpaca" not in found  # nobody knows whether there are keys
+    assert found["trending/apewisdom"].verdict == "ok"
+
+
+def test_an_account_that_is_malformed_leaves_the_keys(world: World, tmp_path: Path) -> None:
+    (tmp_path / "secrets.toml").write_text(SECRETS.replace("ct0", "cto"), encoding="utf-8")
+    found = examined(**FEW)
+    assert bad(found) == {"secrets": "fail", "x": "fail"}
+    assert "account 1: `cto` is unknown" in found["secrets"].found
+    assert found["prices/alpaca"].verdict == "ok"
+
+
+def test_a_secrets_manager_that_hangs_leaves_time_for_the_rest(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes calls, says nothing
+        for name, value in {
+            "AWS_ENDPOINT_URL_SECRETS_MANAGER": f"http://127.0.0.1:{silent.getsockname()[1]}",
+            "AWS_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+            "AWS_SECRET_ACCESS_KEY": "PLANTED-aws-key",
+        }.items():
+            monkeypatch.setenv(name, value)
+        found = examined(
+            live__x__accounts_secret="accounts",  # noqa: S106  a name
+            live__check__seconds=12.0,
+            **FEW,
+        )
+    assert found["boto3"].verdict == "ok"
+    assert found["secrets"].found.startswith("AWS Secrets Manager did not answer in time")
+    assert found["x"].found == "accounts cannot be read"
+    assert found["trending"].verdict == found["prices"].verdict == "ok"
 
 
 def test_the_sec_wants_to_know_who_asks(world: World) -> None:
@@ -289,13 +341,13 @@ def test_the_sec_wants_to_know_who_asks(world: World) -> None:
 def test_a_clock_that_is_off_is_told(world: World) -> None:
     body = json_answer(apewisdom(TWELVE))
     world.net.sites[APEWISDOM] = world.dated(body, ahead=300.0)
-    found = examined()
+    found = examined(**FEW)
     assert found["clock"].verdict == "warn"
     assert found["clock"].found in ("299 s behind apewisdom.io", "300 s behind apewisdom.io")
     assert "timedatectl" in found["clock"].remedy
     # An answer that a cache kept for ten minutes was made ten minutes ago: the clock is right.
     world.net.sites[APEWISDOM] = world.dated(body, age=600)
-    assert examined()["clock"].verdict == "ok"
+    assert examined(**FEW)["clock"].verdict == "ok"
 
 
 def test_a_source_that_hangs_does_not_keep_the_others_waiting(world: World) -> None:
@@ -320,7 +372,7 @@ def test_a_probe_that_breaks_is_a_finding(world: World, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(live_probes, "_clock", broken)
     monkeypatch.setattr(live_probes, "_news", lacking)
-    found = examined()
+    found = examined(**{**FEW, "live__news__feeds": NEWS})
     assert found["clock"].found == "ZeroDivisionError: in our own code, with [secret]"
     assert "report it" in found["clock"].remedy
     assert found["news"].found == "the package feedparser is not installed"
@@ -337,7 +389,8 @@ def test_a_package_that_is_missing_fails(world: World, monkeypatch: pytest.Monke
         return installed(name)
 
     monkeypatch.setattr(importlib.metadata, "version", version)
-    found = examined(live__x__backend="curl", scrape__trending__chain=["yesterday"])
+    chain = {"scrape__trending__chain": ["yesterday"]}
+    found = examined(live__x__backend="curl", **{**FEW, **chain})
     assert (found["twscrape"].verdict, found["curl_cffi"].verdict) == ("fail", "fail")
     assert found["twscrape"].remedy == live_probes.INSTALL
     # A chain that asks no site cannot be relied on.
@@ -345,9 +398,43 @@ def test_a_package_that_is_missing_fails(world: World, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize(
+    ("installed", "state", "result", "verdict", "told", "remedy"),
+    [
+        ("no", "not installed; `x`", "no run yet", "warn", "not installed; `x`", "install"),
+        ("cron", "as set", "ok", "ok", "cron, as set; ok", ""),
+        ("systemd", "as set", "no run yet", "ok", "systemd, as set; no run yet", ""),
+        ("cron", "as set", "failed: X", "warn", "cron, as set; failed: X", "schedule show"),
+        ("systemd", "installed, but stopped", "ok", "warn", "systemd, installed, but", "install"),
+    ],
+)
+def test_the_timer_is_told_with_how_its_last_run_ended(
+    monkeypatch: pytest.MonkeyPatch,
+    installed: str,
+    state: str,
+    result: str,
+    verdict: str,
+    told: str,
+    remedy: str,
+) -> None:
+    shown = {"installed": installed, "state": state, "last_result": result}
+    monkeypatch.setattr(schedule, "show", lambda *_: shown)
+    visit: Any = SimpleNamespace(settings=None, now=NOW)
+    (finding,) = live_probes._schedule(visit)
+    assert finding.verdict == verdict
+    assert told in finding.found
+    assert remedy in finding.remedy
+
+
+def test_without_a_timer_the_remedy_installs_one(world: World) -> None:
+    found = examined(**FEW)["schedule"]
+    assert found.found.startswith("not installed")
+    assert "cashtag schedule install" in found.remedy
+
+
+@pytest.mark.parametrize(
     ("reply", "verdict", "told"),
     [
-        (used({"tickers": []}), "ok", "anthropic.claude-3-5-sonnet-20241022-v2:0 answers"),
+        (used({"tickers": []}), "ok", "region us-east-1, model anthropic.claude-3-5"),
         (refused(403, "AccessDeniedException", "no access"), "warn", "AccessDeniedException"),
     ],
 )
@@ -357,7 +444,7 @@ def test_discovery_is_asked_for_one_token_where_it_is_on(
     with Bedrock(reply) as bedrock:
         for name, value in bedrock.environ().items():
             monkeypatch.setenv(name, value)
-        found = examined(scrape__discovery__enabled=True, live__options__enabled=False)
+        found = examined(scrape__discovery__enabled=True, **FEW)
         assert [asked["inferenceConfig"] for asked in bedrock.asked] == [{"maxTokens": 1}]
     assert found["discovery"].verdict == verdict
     assert told in found["discovery"].found

@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
+from typing import TypeVar
 
-from cashtag.errors import CashtagError
+from cashtag.errors import CashtagError, SourceRefused
 from cashtag.operate import live_probes
 from cashtag.operate.doctor import Finding
 from cashtag.operate.live_probes import INSTALL, Visit
@@ -27,8 +28,10 @@ from cashtag.scrape.credentials import AlpacaKeys, XAccount
 from cashtag.scrape.deadline import Deadline
 from cashtag.settings import Settings
 
+T = TypeVar("T")
 Tick = Callable[[int, int, str], None]
 _TOLD = 200  # characters; the rest of a long reason is in the manifest of a run
+_SECRETS = 0.3  # of the time, at most, to read credentials
 _HANDOVER = 0.1  # of the time: a source that waits to its end can still say for what
 _PACKAGES = ("twscrape", "httpx", "beautifulsoup4", "lxml", "yfinance", "alpaca-py", "feedparser")
 _WRITE = "`cashtag accounts check` shows what to write"
@@ -106,39 +109,36 @@ def _contact(settings: Settings) -> Iterator[Finding]:
 
 def _held(settings: Settings, environ: Mapping[str, str], until: Deadline) -> _Held:
     """Accounts and keys, and what is wrong with where they are kept."""
-
-    def accounts() -> tuple[XAccount, ...]:
-        return credentials.x_accounts(settings, environ)
-
-    def keys() -> AlpacaKeys | None:
-        return credentials.alpaca_keys(settings, environ)
-
-    problems: dict[str, None] = {}
-    held_accounts: tuple[XAccount, ...] = ()
-    held_keys: AlpacaKeys | None = None
-    try:
-        held_accounts = waiting.answer(accounts, until, "doctor-accounts")
-    except CashtagError as error:
-        problems[redacted(str(error))] = None
-    try:
-        held_keys = waiting.answer(keys, until, "doctor-keys")
-    except CashtagError as error:
-        problems[redacted(str(error))] = None
-    remedy = "put it right as the message says, then run `cashtag doctor --live` again"
-    findings = [Finding("secrets", "fail", problem, remedy) for problem in problems]
-    if not problems:
-        findings = [_secrets(settings, len(held_accounts), held_keys is not None)]
-    if held_keys is None:
+    soon = until.before(until.left * (1 - _SECRETS))
+    accounts, no_accounts = _read(lambda: credentials.x_accounts(settings, environ), soon)
+    keys, no_keys = _read(lambda: credentials.alpaca_keys(settings, environ), soon)
+    findings = [
+        Finding("secrets", "fail", problem, "put it right as it says, then run this again")
+        for problem in dict.fromkeys(filter(None, (no_accounts, no_keys)))
+    ]
+    if not findings:
+        findings = [_secrets(settings, len(accounts or ()), keys is not None)]
+    if keys is None and no_keys is None:
         findings.append(
             Finding(
                 "alpaca",
                 "warn",
                 "no keys: bars come from Yahoo alone, and there are no option chains",
-                f"free keys of alpaca.markets do: [alpaca] key_id and secret_key in "
+                "free keys of alpaca.markets do: [alpaca] key_id and secret_key in "
                 f"{settings.live.secrets_file}",
             )
         )
-    return _Held(held_accounts, held_keys, tuple(findings))
+    return _Held(accounts or (), keys, tuple(findings))
+
+
+def _read(call: Callable[[], T], until: Deadline) -> tuple[T | None, str | None]:
+    """What is kept, or why it cannot be read."""
+    try:
+        return waiting.answer(call, until, "doctor-secrets"), None
+    except SourceRefused:
+        return None, "AWS Secrets Manager did not answer in time (live.check.seconds)"
+    except CashtagError as error:
+        return None, redacted(str(error))
 
 
 def _secrets(settings: Settings, accounts: int, keys: bool) -> Finding:
@@ -218,7 +218,9 @@ def _with_needed(told: Sequence[Finding], held: _Held) -> list[Finding]:
         good = sum(finding.verdict == "ok" for finding in members)
         found, remedy = f"{good} of {len(members)} work", advice
         if group == "x" and not held.accounts:
-            found, remedy = "no account is set up", _WRITE
+            unread = any(one.what == "secrets" and one.verdict == "fail" for one in held.findings)
+            found = "accounts cannot be read" if unread else "no account is set up"
+            remedy = _WRITE
         verdict = Finding(group, "ok" if good else "fail", found, "" if good else remedy)
         whole += [*members, verdict]
     return [*whole, *(one for one in told if one.what.partition("/")[0] not in _NEEDED)]

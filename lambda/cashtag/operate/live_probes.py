@@ -35,6 +35,7 @@ _REMEDIES = {
 }
 CONTACT = 'write [live] contact = "you@example.org" to cashtag.toml, with your address'
 _OFFLINE = "connect this machine to the network; a clock that is off makes sources refuse"
+_AS_SET, _FAILED = "as set", "failed"  # the words of operate.schedule
 _ONE_TOKEN = 1  # enough to know that the model may be asked, and costs next to nothing
 
 
@@ -88,6 +89,7 @@ def probes(visit: Visit) -> dict[str, Probe]:
     if settings.scrape.discovery.enabled:
         found["discovery"] = partial(_discovery, visit)
     found["clock"] = partial(_clock, visit)
+    found["schedule"] = partial(_schedule, visit)
     return found
 
 
@@ -195,10 +197,11 @@ def _news(visit: Visit) -> Iterator[Finding]:
 def _discovery(visit: Visit) -> Iterator[Finding]:
     from cashtag.scrape import bedrock
 
+    told = bedrock.ready(visit.settings)
     asked = bedrock.request(visit.settings, {})
     asked["inferenceConfig"] = {"maxTokens": _ONE_TOKEN}
     bedrock.converse(visit.settings, asked, visit.until)
-    yield Finding("discovery", "ok", f"{visit.settings.scrape.discovery.model_id} answers")
+    yield Finding("discovery", "ok", f"answers; {told}")
 
 
 def _clock(visit: Visit) -> Iterator[Finding]:
@@ -226,6 +229,18 @@ def _clock(visit: Visit) -> Iterator[Finding]:
         yield Finding("clock", "ok" if good else "warn", found, "" if good else remedy("clock"))
         return
     yield Finding("clock", "warn", f"not compared: {'; '.join(reasons)}", _OFFLINE)
+
+
+def _schedule(visit: Visit) -> Iterator[Finding]:
+    """Whether a timer starts the live day, as it would from here, and how its last run ended."""
+    from cashtag.operate import schedule
+
+    told = schedule.show(visit.settings, visit.now)
+    state, result = str(told["state"]), str(told["last_result"])
+    good = state == _AS_SET and not result.startswith(_FAILED)
+    found = state if told["installed"] == "no" else f"{told['installed']}, {state}; {result}"
+    failed = "see `cashtag schedule show`" if state == _AS_SET else remedy("schedule")
+    yield Finding("schedule", "ok" if good else "warn", found, "" if good else failed)
 
 
 def _time_in(headers: Mapping[str, str]) -> datetime | None:
