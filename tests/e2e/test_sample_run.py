@@ -199,7 +199,8 @@ def test_the_sample_knows_no_future(sample_lake: Path) -> None:
         (("explain", "NVDA", "soon"), 2, "YYYY-MM-DD"),
         (("run", "--from", "2026-05-01", "--to", "2026-04-01"), 2, "lies after"),
         (("run", "--date", "2026-05-01", "--to", "2026-05-02"), 2, "--date stands alone"),
-        (("run", "--source", "live"), 2, "live"),
+        (("run", "--catch-up"), 2, "--source live"),
+        (("run", "--source", "live"), 2, "[[x_accounts]]"),  # before anyone is asked
         (("run", "--model", "oracle", "--date", "2026-04-01"), 2, "oracle"),
         (("config", "show", "nothing.here"), 2, "nothing.here"),
         (("import", "bars", "no/such/file.csv"), 2, "does not exist"),

@@ -153,9 +153,12 @@ def _span(
 
 def _due(env: Env, first: date | None, last: date | None, catch_up: bool) -> tuple[date, date]:
     """The days of a live run: none before its cutoff, for its day is not over."""
-    from cashtag.errors import InputError
+    from cashtag.errors import InputError, SettingsError
     from cashtag.operate import missed
+    from cashtag.scrape import credentials
 
+    if not credentials.x_accounts(env.settings):  # told before anyone is asked for anything
+        raise SettingsError(f"no X accounts are set up; {credentials.how_to_set_up(env.settings)}")
     now = datetime.now(UTC)  # which day a live run is for is the operator's clock
     due = missed.due(env.settings, now)
     start, end = first or last or due, last or due
