@@ -72,6 +72,7 @@ def status(
     from cashtag import services
     from cashtag.cli import output
     from cashtag.operate import status as look
+    from cashtag.operate.scheduled_run import last_failure
 
     chosen = settings(lake, profile)
     zones = services.folder_lake(chosen.lake)
@@ -85,6 +86,8 @@ def status(
     if form is not Format.table:
         output.show(runs, form)
         return
+    if (failure := last_failure(chosen.lake)) is not None:
+        print(f"{failure.text()}\n")
     summary = look.summary(zones, chosen)
     output.show([{"": key, "is": value} for key, value in summary.items()], form)
     told = [name for name in (runs[0] if runs else ()) if name not in ("newest_h", "accounts")]

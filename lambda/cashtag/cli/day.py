@@ -237,6 +237,8 @@ def _tell(env: Env, results: Sequence[DayResult], where: str | None, seconds: fl
         output.show(found, Format.table, title=f"Sources of {results[-1].dt}")
         for reason in results[-1].reasons:
             print(f"partial, so nothing is traded: {reason}")
+        for note in results[-1].notes:
+            print(note)
     digest = next((r.digest for r in reversed(results) if r.digest), None)
     if digest and not env.notifiers:
         print(f"\n{digest}")
