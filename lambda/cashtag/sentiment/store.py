@@ -2,8 +2,11 @@
 
 One Parquet object per (model version, raw object) with one row per raw line: `line` (int32, from
 0), `input_hash` (of the text that was scored; empty for a line that holds none), `p_negative`,
-`p_neutral`, `p_positive` (double; null where the model gave no answer). It is create-only: of two
-writers one records and the other reads, so a text has one answer per model version for good.
+`p_neutral`, `p_positive` (double; null where the model gave no answer). Where a model says more,
+there are columns more, null for the lines they do not concern: `stated` (its own confidence),
+`named` (its own label), `said` (JSON of anything else), `refused` (why it will never answer). The
+object is create-only: of two writers one records and the other reads, so a text has one answer per
+model version for good.
 
 A model that is down is not an answer: when `score` raises, nothing is recorded and the object
 waits for the next run. A row of NaN from a model that is up is the fact "no answer".
@@ -11,7 +14,8 @@ waits for the next run. A row of NaN from a model that is up is the fact "no ans
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +23,7 @@ import pyarrow.parquet as pq
 
 from cashtag.errors import CashtagError, StoreError
 from cashtag.ports import Scorer, Store
+from cashtag.sentiment.answered import Answered, answer
 
 _DIGITS = 10  # decimals of a recorded probability: equal on every platform's exp()
 _NAMES = ("p_negative", "p_neutral", "p_positive")
@@ -27,6 +32,12 @@ _SCHEMA = pa.schema(
         pa.field("line", pa.int32(), nullable=False),
         pa.field("input_hash", pa.string(), nullable=False),
         *(pa.field(name, pa.float64()) for name in _NAMES),
+    ]
+)
+_MORE = pa.schema(
+    [
+        pa.field("stated", pa.float64()),
+        *(pa.field(name, pa.string()) for name in ("named", "said", "refused")),
     ]
 )
 
@@ -47,6 +58,23 @@ def answers(
     batch_size: int,
 ) -> np.ndarray:
     """Return the probabilities of every line, float64 of shape (n, 3); NaN where there is none.
+
+    As `answered`, for whoever needs no more than these.
+    """
+    found = answered(store, key, scorer, texts, input_hashes, batch_size=batch_size)
+    return found.probabilities
+
+
+def answered(
+    store: Store,
+    key: str,
+    scorer: Scorer,
+    texts: Sequence[str | None],
+    input_hashes: Sequence[str],
+    *,
+    batch_size: int,
+) -> Answered:
+    """Return all that the model says of every line; NaN where there is no answer.
 
     Reads the object at `key` (`layout.scores(scorer.version, raw_key)`) when it exists; otherwise
     scores the lines with a hash, `batch_size` at a time, and records them. `texts` and
@@ -71,31 +99,53 @@ def answers(
 
 def _scored(
     scorer: Scorer, texts: Sequence[str | None], input_hashes: Sequence[str], batch_size: int
-) -> np.ndarray:
-    found = np.full((len(texts), 3), np.nan)
+) -> Answered:
     lines = [i for i, digest in enumerate(input_hashes) if digest]
+    return ask(scorer, texts, lines, batch_size)
+
+
+def ask(
+    scorer: Scorer, texts: Sequence[str | None], lines: Sequence[int], batch_size: int
+) -> Answered:
+    """Ask about some of the lines, and record nothing; the others have no answer."""
+    found, stated = np.full((len(texts), 3), np.nan), np.full(len(texts), np.nan)
+    named: list[str | None] = [None] * len(texts)
+    said: list[str | None] = [None] * len(texts)
+    refusals: dict[int, str] = {}
     for start in range(0, len(lines), batch_size):
         batch = lines[start : start + batch_size]
-        probabilities = scorer.score([texts[i] or "" for i in batch])
-        if probabilities.shape != (len(batch), 3):
+        given = answer(scorer, [texts[i] or "" for i in batch])
+        if given.probabilities.shape != (len(batch), 3):
             raise CashtagError(
-                f"scorer {scorer.version} returned shape {probabilities.shape} for {len(batch)} "
-                "texts; its score() must return (n, 3)"
+                f"scorer {scorer.version} returned shape {given.probabilities.shape} for "
+                f"{len(batch)} texts; its score() must return (n, 3)"
             )
-        found[batch] = np.round(probabilities, _DIGITS)
-    return found + 0.0  # no negative zeros in the record
+        found[batch] = np.round(given.probabilities, _DIGITS)
+        if given.stated is not None:
+            stated[batch] = np.round(given.stated, _DIGITS)
+        for place, name in enumerate(given.named):
+            named[batch[place]] = name
+        for place, words in enumerate(given.said):
+            said[batch[place]] = words
+        refusals |= {batch[place]: reason for place, reason in given.refusals.items()}
+    found += 0.0  # no negative zeros in the record
+    return Answered(found, stated, named, said, refusals)
 
 
-def _encoded(found: np.ndarray, input_hashes: Sequence[str]) -> bytes:
-    missing = np.isnan(found).any(axis=1)
-    columns = [
-        pa.array(np.arange(len(found), dtype=np.int32)),
-        pa.array(list(input_hashes), pa.string()),
-        *(pa.array(found[:, i], pa.float64(), mask=missing) for i in range(3)),
-    ]
+def _encoded(found: Answered, input_hashes: Sequence[str]) -> bytes:
+    columns = {
+        "line": pa.array(np.arange(len(input_hashes), dtype=np.int32)),
+        "input_hash": pa.array(list(input_hashes), pa.string()),
+        **{
+            name: pa.array(found.probabilities[:, i], pa.float64(), mask=~found.answered)
+            for i, name in enumerate(_NAMES)
+        },
+    }
+    columns |= {name: column for name, column in _more(found) if column.null_count < len(column)}
+    fields = [field for field in (*_SCHEMA, *_MORE) if field.name in columns]
     sink = pa.BufferOutputStream()
     pq.write_table(
-        pa.Table.from_arrays(columns, schema=_SCHEMA),
+        pa.Table.from_arrays([columns[field.name] for field in fields], schema=pa.schema(fields)),
         sink,
         compression="zstd",
         use_dictionary=False,
@@ -106,11 +156,26 @@ def _encoded(found: np.ndarray, input_hashes: Sequence[str]) -> bytes:
     return bytes(sink.getvalue())
 
 
-def _recorded(store: Store, key: str, input_hashes: Sequence[str]) -> np.ndarray:
+def _more(found: Answered) -> list[tuple[str, pa.Array]]:
+    """What there is beside probabilities, by column."""
+    n = len(found.probabilities)
+    stated = np.full(n, np.nan) if found.stated is None else found.stated
+    refused = [found.refusals.get(i) for i in range(n)]
+    return [
+        ("stated", pa.array(stated, pa.float64(), mask=np.isnan(stated))),
+        ("named", pa.array(list(found.named) or [None] * n, pa.string())),
+        ("said", pa.array(list(found.said) or [None] * n, pa.string())),
+        ("refused", pa.array(refused, pa.string())),
+    ]
+
+
+def _recorded(store: Store, key: str, input_hashes: Sequence[str]) -> Answered:
     data = store.get(key)
     try:
         table = pq.read_table(
-            pa.BufferReader(data), schema=_SCHEMA, page_checksum_verification=True
+            pa.BufferReader(data),
+            schema=pa.unify_schemas([_SCHEMA, _MORE]),  # what a record has not is null
+            page_checksum_verification=True,
         )
     except (pa.ArrowException, OSError) as error:
         raise StoreError(
@@ -121,7 +186,14 @@ def _recorded(store: Store, key: str, input_hashes: Sequence[str]) -> np.ndarray
     if hashes != list(input_hashes):
         raise CashtagError(_difference(store.uri(key), hashes, input_hashes))
     columns = [table[name].to_numpy(zero_copy_only=False) for name in _NAMES]
-    return np.column_stack(columns).astype(np.float64, copy=False)
+    refused: Mapping[int, Any] = dict(enumerate(table["refused"].to_pylist()))
+    return Answered(
+        np.column_stack(columns).astype(np.float64, copy=False),
+        table["stated"].to_numpy(zero_copy_only=False).astype(np.float64, copy=False),
+        table["named"].to_pylist(),
+        table["said"].to_pylist(),
+        {line: reason for line, reason in refused.items() if reason is not None},
+    )
 
 
 def _difference(uri: str, recorded: Sequence[str], given: Sequence[str]) -> str:
