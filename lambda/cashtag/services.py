@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 from cashtag.errors import InputError
@@ -11,6 +12,8 @@ from cashtag.settings import Settings
 ZONES = ("raw", "enriched", "signals", "ledger", "report")
 # What cannot be made again survives a power cut; what can be made again is written faster.
 DURABLE = frozenset({"raw", "ledger"})
+# Modules of the extra `live`, without which some source would fail in the middle of a run.
+LIVE_NEEDS = ("alpaca", "bs4", "feedparser", "httpx", "lxml", "twscrape", "yfinance")
 
 
 def folder_lake(folder: str | Path) -> Lake:
@@ -43,6 +46,12 @@ def source(settings: Settings, name: str, lake: Lake) -> Source:
 
 
 def _live(settings: Settings, lake: Lake) -> Source:
+    missing = [name for name in LIVE_NEEDS if find_spec(name) is None]
+    if missing:
+        raise InputError(
+            f"--source live needs packages that are not installed: {', '.join(missing)}; "
+            "pip install 'cashtag[live]'"
+        )
     from cashtag.scrape import credentials
     from cashtag.scrape.assets import Assets
     from cashtag.scrape.live import Errand, LiveSource

@@ -191,7 +191,7 @@ class Chain:
 class Prices:
     """The trailing bars of every ticker of a run."""
 
-    name = KIND
+    name: str = KIND
 
     def __init__(
         self,
