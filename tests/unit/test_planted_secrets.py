@@ -43,6 +43,14 @@ def run(folder: Path, tests: str, *options: str) -> Ran:
 
 
 CLEAN = """
+def test_product():
+    # What the package hears from processes of its own, it still has to let out.
+    command = [sys.executable, "-c", f"print({SECRET!r})"]
+    ask = "said = subprocess.run(command, capture_output=True).stdout"
+    room = {"__name__": "cashtag.scrape.feeds", "subprocess": subprocess, "command": command}
+    exec(ask, room)
+    assert room["said"].startswith(SECRET.encode())
+
 def test_clean(tmp_path, capsys, meant_to_hold_secrets):
     print("nothing of it here")
     logging.warning("30 tickers")
@@ -151,6 +159,13 @@ def test_a_secret_is_caught_on_every_way_out(tmp_path: Path) -> None:
     }.items():
         assert len([find for find in finds if where in find]) == n, (where, finds)
     assert len(finds) == 17
+
+
+def test_a_failing_test_is_not_blamed_for_what_its_own_lines_plant(tmp_path: Path) -> None:
+    ran = run(tmp_path, "def test_it():\n    planted = 'SOWN-cookie-2'; pytest.fail('no')\n")
+    assert "planted = 'SOWN-cookie-2'" in ran.out  # shown by pytest, as it should be
+    assert "planted secrets: none came out" in ran.out
+    assert ran.code == 1
 
 
 def test_a_session_whose_tests_all_pass_fails_for_it(tmp_path: Path) -> None:
