@@ -17,6 +17,7 @@ class Roberta(Section):
 
     folder: str
     threads: CountOrNone
+    unpacked_bytes: Count
 
 
 class Endpoint(Section):
@@ -24,8 +25,18 @@ class Endpoint(Section):
 
     name: str
     concurrency: Annotated[int, Field(ge=1, le=200)]
+    payload_bytes: Annotated[int, Field(ge=1000, le=25_000_000)]
+    connect_timeout_seconds: Positive
     read_timeout_seconds: Positive
     backoff_seconds: tuple[Positive, Positive]
+
+
+class Serve(Section):
+    """The loopback server of `cashtag model serve`."""
+
+    port: Annotated[int, Field(ge=0, le=65535)]
+    payload_bytes: Annotated[int, Field(ge=1000, le=25_000_000)]
+    timeout_seconds: Positive
 
 
 class Comprehend(Section):
@@ -46,7 +57,7 @@ class BedrockScorer(Section):
 
 
 class Cost(Section):
-    """List prices in dollars, us-east-1; set your region's."""
+    """List prices in dollars, and what is assumed where the lake does not say."""
 
     serverless_gb_second: NonNegative
     realtime_hour: NonNegative
@@ -54,6 +65,20 @@ class Cost(Section):
     comprehend_unit: NonNegative
     bedrock_1000_input_tokens: NonNegative
     bedrock_1000_output_tokens: NonNegative
+    serverless_memory_gb: Annotated[int, Field(ge=1, le=6)]
+    instances: Count
+    transform_start_minutes: NonNegative
+    comprehend_unit_characters: Count
+    comprehend_least_units: Count
+    bedrock_prompt_tokens: CountOrNone
+    bedrock_characters_per_token: Positive
+    bedrock_answer_tokens: CountOrNone
+    model_milliseconds: Positive
+    lexicon_milliseconds: Positive
+    tweets_per_day: Positive
+    characters: Positive
+    runs: Count
+    days_per_month: Positive
 
 
 class Models(Section):
@@ -62,6 +87,7 @@ class Models(Section):
     roberta: Roberta
     sagemaker: Endpoint
     finbert: Endpoint
+    serve: Serve
     comprehend: Comprehend
     bedrock: BedrockScorer
     cost: Cost
