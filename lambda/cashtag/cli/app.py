@@ -40,7 +40,7 @@ app.add_typer(backfill.backfill, name="backfill")
 app.add_typer(configure.config, name="config")
 app.add_typer(accounts.accounts, name="accounts")
 app.add_typer(scheduling.scheduling, name="schedule")
-app.command("doctor", epilog="Example: cashtag doctor")(configure.doctor)
+app.command("doctor", epilog="Example: cashtag doctor --live")(configure.doctor)
 
 
 @app.callback(invoke_without_command=True)
