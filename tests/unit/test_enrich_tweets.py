@@ -25,6 +25,7 @@ from cashtag.errors import ContractError
 from cashtag.lake import lines, parquet
 from cashtag.lake.contracts import contract
 from cashtag.lake.layout import RawKey
+from cashtag.sentiment.answered import Answered
 
 SHARED = Path(os.environ.get("CASHTAG_SHARED", Path(__file__).resolve().parents[3] / "shared"))
 STOCKNET = SHARED / "data" / "stocknet" / "tweets"
@@ -432,12 +433,19 @@ def test_answers_of_several_models_come_with_their_agreement() -> None:
     table = tweets.assemble(
         SOUND,
         parsed,
-        np.tile([0.2, 0.3, 0.5], (2, 1)),
+        Answered(
+            np.tile([0.2, 0.3, 0.5], (2, 1)),
+            stated=np.array([0.1, 0.4]),
+            named=[None, "neutral"],  # by its thresholds, not by the highest probability
+            said=[None, '{"a":1}'],
+            agreement=np.array([1.0, 0.5]),
+        ),
         "ensemble",
         "e-1",
-        agreement=np.array([1.0, 0.5]),
-        models=[None, '{"a":1}'],
     )
+    assert table.column("sentiment").to_pylist() == ["neutral"]
+    assert table.column("sentiment_score").to_pylist() == [0.4]
+    assert table.column("polarity").to_pylist() == [0.5 - 0.2]
     assert table.column("agreement").to_pylist() == [0.5]
     assert table.column("models").to_pylist() == ['{"a":1}']
 

@@ -27,6 +27,7 @@ from cashtag.enrich.parsed import Enriched, Parsed, Score, constant, enriched, r
 from cashtag.lake.completion import run_id
 from cashtag.lake.contracts import contract
 from cashtag.lake.layout import RawKey
+from cashtag.sentiment.answered import Answered
 from cashtag.tickers import vocabulary
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def enrich_object(
         data: the object's bytes.
         asked: tickers to look for beside the watchlist's, where the object does not say for which
             ones it was fetched; any cashtag counts anyway.
-        score: returns probabilities for the texts of a `Parsed`, (lines, 3).
+        score: returns what the model says of the texts of a `Parsed`.
         model: name of the model behind `score`.
         model_version: its version.
     """
@@ -138,11 +139,14 @@ def parse(settings: Settings, key: RawKey, data: bytes, asked: Sequence[str] = (
 
 
 def assemble(
-    settings: Settings, parsed: Parsed, probabilities: np.ndarray, model: str, model_version: str
+    settings: Settings,
+    parsed: Parsed,
+    answered: np.ndarray | Answered,
+    model: str,
+    model_version: str,
 ) -> pa.Table:
     """Return the rows of the `news` contract; arguments and errors as for tweets."""
-    parsed.require(probabilities)
-    answer = answers(probabilities, parsed.rows)
+    answer = answers(parsed.require(answered), parsed.rows)
     n = len(parsed.rows)
     columns = {
         **parsed.columns,

@@ -13,6 +13,7 @@ from cashtag.enrich.clean import input_hash
 from cashtag.enrich.envelopes import RawLines, Rejected
 from cashtag.errors import ContractError
 from cashtag.lake.layout import RawKey
+from cashtag.sentiment.answered import About, Answered
 
 
 @dataclass(frozen=True)
@@ -37,17 +38,31 @@ class Parsed:
         """16 hex digits naming the text of every line; empty where there is no text."""
         return tuple("" if text is None else input_hash(text) for text in self.texts)
 
-    def require(self, probabilities: np.ndarray) -> None:
-        """Check that a model answered for this object.
+    @cached_property
+    def about(self) -> tuple[About | None, ...]:
+        """What is known of the text of every line: of tweets with a row who wrote it, and of what."""
+        found: list[About | None] = [None] * len(self.texts)
+        if "influence" in self.columns:
+            columns = (
+                self.columns[name].to_pylist() for name in ("author", "influence", "cashtags")
+            )
+            for line, author, influence, cashtags in zip(self.rows, *columns, strict=True):
+                found[line] = About(author, influence, tuple(cashtags))
+        return tuple(found)
+
+    def require(self, answered: np.ndarray | Answered) -> Answered:
+        """Return a model's answers after checking that they are of this object.
 
         Raises:
             ContractError: there are answers for another number of lines.
         """
-        if len(probabilities) != len(self.texts):
+        given = answered if isinstance(answered, Answered) else Answered(answered)
+        if len(given.probabilities) != len(self.texts):
             raise ContractError(
-                f"{self.key}: answers for {len(probabilities)} lines where the object has "
+                f"{self.key}: answers for {len(given.probabilities)} lines where the object has "
                 f"{len(self.texts)}; score every raw line, NaN where there is no text"
             )
+        return given
 
 
 @dataclass(frozen=True)
@@ -61,8 +76,8 @@ class Enriched:
     one of the four between, but a line of news has a row for each ticker it names."""
 
 
-Score = Callable[[Parsed], np.ndarray]
-"""Returns probabilities, float64 of shape (lines, 3), for the texts of a `Parsed`."""
+Score = Callable[[Parsed], np.ndarray | Answered]
+"""Returns what a model says of the texts of a `Parsed`: all of it, or probabilities, (lines, 3)."""
 
 
 def enriched(parsed: Parsed, table: pa.Table) -> Enriched:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import date
 
-import numpy as np
 import orjson
 import pyarrow as pa
 
@@ -26,6 +25,7 @@ from cashtag.lake import completion, layout, lines, parquet
 from cashtag.lake.contracts import contract
 from cashtag.ports import Lake, Scorer
 from cashtag.sentiment import store as recorded
+from cashtag.sentiment.answered import Answered
 from cashtag.settings import Settings
 
 
@@ -71,18 +71,21 @@ def _scored(
 ) -> Enriched:
     """Rows of tweets or news, with the model's answers as they are recorded, or recorded now."""
 
-    def score(parsed: Parsed) -> np.ndarray:
+    def score(parsed: Parsed) -> Answered:
         if any(line.line == 0 for line in parsed.rejected):
             # Damaged: what is left gets rows, but the record stays for the whole object, which
             # may come back from a copy.
-            return _unrecorded(scorer, parsed.texts, settings.enrich.batch_size)
-        return recorded.answers(
+            held = [i for i, text in enumerate(parsed.texts) if text is not None]
+            size = settings.enrich.batch_size
+            return recorded.ask(scorer, parsed.texts, held, size, lambda: parsed.about)
+        return recorded.of_object(
             lake.enriched,
-            layout.scores(scorer.version, str(key)),
             scorer,
+            str(key),
             parsed.texts,
-            [text_hash or "" for text_hash in parsed.input_hashes],
+            parsed.input_hashes,
             batch_size=settings.enrich.batch_size,
+            context=lambda: parsed.about,
         )
 
     if key.kind == "tweets":
@@ -100,15 +103,6 @@ def _raw(lake: Lake, key: str) -> bytes:
             f"{lake.raw.uri(key)} was scraped and is gone; bring it back from a copy, then run "
             "the day again"
         ) from error
-
-
-def _unrecorded(scorer: Scorer, texts: Sequence[str | None], batch_size: int) -> np.ndarray:
-    found = np.full((len(texts), 3), np.nan)
-    held = [i for i, text in enumerate(texts) if text is not None]
-    for start in range(0, len(held), batch_size):
-        batch = held[start : start + batch_size]
-        found[batch] = scorer.score([texts[i] or "" for i in batch])
-    return found
 
 
 def _quarantine(lake: Lake, build: str, raw_key: str, rejected: Sequence[Rejected]) -> None:

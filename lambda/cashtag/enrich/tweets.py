@@ -7,7 +7,6 @@ what needs a whole session is SQL's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,7 @@ from cashtag.enrich.readers import READERS, Data, Post, stated_symbols
 from cashtag.lake.completion import run_id
 from cashtag.lake.contracts import contract
 from cashtag.lake.layout import RawKey
+from cashtag.sentiment.answered import Answered
 from cashtag.tickers import Vocabulary, vocabulary
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def enrich_object(
         settings: reads `tickers`, `watchlist`, `enrich`, `scrape`.
         key: the object's key; its name is the ticker.
         data: the object's bytes, gzip or plain JSON lines.
-        score: returns probabilities, float64 of shape (lines, 3), for the texts of a `Parsed`.
+        score: returns what the model says of the texts of a `Parsed`.
         model: name of the model behind `score`.
         model_version: its version.
     """
@@ -100,31 +100,25 @@ def parse(settings: Settings, key: RawKey, data: bytes) -> Parsed:
 def assemble(
     settings: Settings,
     parsed: Parsed,
-    probabilities: np.ndarray,
+    answered: np.ndarray | Answered,
     model: str,
     model_version: str,
-    *,
-    agreement: np.ndarray | None = None,
-    models: Sequence[str | None] | None = None,
 ) -> pa.Table:
     """Return the rows of the `tweets` contract, in the order of the raw lines.
 
     Args:
         settings: names the run.
         parsed: what `parse` returned.
-        probabilities: float64 of shape (lines, 3); a NaN row leaves the sentiment null.
+        answered: what the model says of every line, or probabilities alone, float64 of shape
+            (lines, 3); a NaN row leaves the sentiment null.
         model: name of the model.
         model_version: its version.
-        agreement: float64 of shape (lines,), share of models with the modal label; 1 when None.
-        models: JSON of each model's answer, per line, when there are several.
 
     Raises:
         ContractError: answers for another number of lines, or outside 0 to 1.
     """
-    parsed.require(probabilities)
-    answer = answers(probabilities, parsed.rows)
+    answer = answers(parsed.require(answered), parsed.rows)
     n = len(parsed.rows)
-    shares = np.ones(n) if agreement is None else agreement[parsed.rows]
     filled = {
         **parsed.columns,
         "p_negative": answer.p_negative,
@@ -133,12 +127,8 @@ def assemble(
         "sentiment": answer.sentiment,
         "sentiment_score": answer.sentiment_score,
         "polarity": answer.polarity,
-        "agreement": pa.array(shares, mask=~answer.answered),
-        "models": (
-            pa.nulls(n, pa.string())
-            if models is None
-            else pa.array([models[i] for i in parsed.rows], pa.string())
-        ),
+        "agreement": answer.agreement,
+        "models": answer.models,
         "model": constant(model, n),
         "model_version": constant(model_version, n),
         "run_id": constant(run_id(parsed.key.dt, settings.config_hash(), model_version), n),

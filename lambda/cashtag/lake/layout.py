@@ -90,6 +90,11 @@ def scores(model_version: str, raw_key: str) -> str:
     return f"scores/{model_version}/{_without_kind(raw_key)}.parquet"
 
 
+def roster(ensemble_version: str, raw_key: str) -> str:
+    """Which models an ensemble had for one raw object, and which were absent; create-only."""
+    return f"scores/{ensemble_version}/{_without_kind(raw_key)}.json"
+
+
 def stage(build: str, raw_key: str) -> str:
     """Enriched rows of one raw object; mirrors its whole key below `tweets/`, `news/` …"""
     return f"stage/{build}/{raw_key.removesuffix('.jsonl.gz')}.parquet"

@@ -2,7 +2,8 @@
 
 Most models give three probabilities, and all else follows from them: the label is the one of the
 highest, which is also the confidence. A model that states its own (Comprehend has a fourth class,
-a language model a confidence of its own) has a method `answer` beside `score`.
+a language model a confidence of its own) has a method `answer` beside `score`; one that wants to
+know who wrote a text, and about what, has `answer_about`.
 """
 
 from __future__ import annotations
@@ -69,6 +70,15 @@ class Answered:
         return found.astype(np.int8)
 
 
+@dataclass(frozen=True, slots=True)
+class About:
+    """What is known of a text beside its words; the author's influence is 0 to 1."""
+
+    author: str | None
+    influence: float | None
+    stocks: tuple[str, ...]
+
+
 @runtime_checkable
 class Speaker(Protocol):
     """A Scorer that says more than three probabilities, or why it says nothing."""
@@ -78,8 +88,21 @@ class Speaker(Protocol):
         ...
 
 
-def answer(scorer: Scorer, texts: Sequence[str]) -> Answered:
-    """Ask a model, whether or not it says more than probabilities."""
+@runtime_checkable
+class Informed(Protocol):
+    """A Scorer that reads a text with what is known of it."""
+
+    def answer_about(self, texts: Sequence[str], about: Sequence[About | None]) -> Answered:
+        """Return all that the model says; `about` has one item a text, None where nothing is known."""
+        ...
+
+
+def answer(
+    scorer: Scorer, texts: Sequence[str], about: Sequence[About | None] | None = None
+) -> Answered:
+    """Ask a model, whether or not it says more than probabilities, or wants to know more."""
+    if about is not None and isinstance(scorer, Informed):
+        return scorer.answer_about(texts, about)
     if isinstance(scorer, Speaker):
         return scorer.answer(texts)
     return Answered(scorer.score(texts))

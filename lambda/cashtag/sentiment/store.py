@@ -14,16 +14,17 @@ waits for the next run. A row of NaN from a model that is up is the fact "no ans
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cashtag.errors import CashtagError, StoreError
+from cashtag.lake import layout
 from cashtag.ports import Scorer, Store
-from cashtag.sentiment.answered import Answered, answer
+from cashtag.sentiment.answered import About, Answered, Informed, answer
 
 _DIGITS = 10  # decimals of a recorded probability: equal on every platform's exp()
 _NAMES = ("p_negative", "p_neutral", "p_positive")
@@ -46,6 +47,50 @@ class ScorerUnavailable(CashtagError):
     """A model that cannot answer now (down, refused, out of quota); its texts wait, unrecorded."""
 
     exit_code = 5
+
+
+Context = Callable[[], Sequence[About | None]]
+"""What is known of each raw line's text; called only for a model that wants to know."""
+
+
+@runtime_checkable
+class Composed(Protocol):
+    """A Scorer made of others, each of which has records of its own."""
+
+    def recorded(
+        self,
+        store: Store,
+        raw_key: str,
+        texts: Sequence[str | None],
+        input_hashes: Sequence[str],
+        *,
+        batch_size: int,
+        context: Context | None = None,
+    ) -> Answered:
+        """Return what the others' recorded answers come to; arguments and errors of `of_object`."""
+        ...
+
+
+def of_object(
+    store: Store,
+    scorer: Scorer,
+    raw_key: str,
+    texts: Sequence[str | None],
+    input_hashes: Sequence[str],
+    *,
+    batch_size: int,
+    context: Context | None = None,
+) -> Answered:
+    """Return all that a model says of a raw object's lines, as it is recorded, or recorded now.
+
+    Arguments and errors are those of `answered`; `context` tells an Informed model of the texts.
+    """
+    if isinstance(scorer, Composed):
+        return scorer.recorded(
+            store, raw_key, texts, input_hashes, batch_size=batch_size, context=context
+        )
+    key = layout.scores(scorer.version, raw_key)
+    return answered(store, key, scorer, texts, input_hashes, batch_size=batch_size, context=context)
 
 
 def answers(
@@ -73,6 +118,7 @@ def answered(
     input_hashes: Sequence[str],
     *,
     batch_size: int,
+    context: Context | None = None,
 ) -> Answered:
     """Return all that the model says of every line; NaN where there is no answer.
 
@@ -91,30 +137,33 @@ def answered(
         )
     if store.exists(key):
         return _recorded(store, key, input_hashes)
-    found = _scored(scorer, texts, input_hashes, batch_size)
+    lines = [i for i, digest in enumerate(input_hashes) if digest]
+    found = ask(scorer, texts, lines, batch_size, context)
     if store.put_if_absent(key, _encoded(found, input_hashes)):
         return found
     return _recorded(store, key, input_hashes)
 
 
-def _scored(
-    scorer: Scorer, texts: Sequence[str | None], input_hashes: Sequence[str], batch_size: int
-) -> Answered:
-    lines = [i for i, digest in enumerate(input_hashes) if digest]
-    return ask(scorer, texts, lines, batch_size)
-
-
 def ask(
-    scorer: Scorer, texts: Sequence[str | None], lines: Sequence[int], batch_size: int
+    scorer: Scorer,
+    texts: Sequence[str | None],
+    lines: Sequence[int],
+    batch_size: int,
+    context: Context | None = None,
 ) -> Answered:
     """Ask about some of the lines, and record nothing; the others have no answer."""
+    about = context() if context is not None and isinstance(scorer, Informed) else None
     found, stated = np.full((len(texts), 3), np.nan), np.full(len(texts), np.nan)
     named: list[str | None] = [None] * len(texts)
     said: list[str | None] = [None] * len(texts)
     refusals: dict[int, str] = {}
     for start in range(0, len(lines), batch_size):
         batch = lines[start : start + batch_size]
-        given = answer(scorer, [texts[i] or "" for i in batch])
+        given = answer(
+            scorer,
+            [texts[i] or "" for i in batch],
+            None if about is None else [about[i] for i in batch],
+        )
         if given.probabilities.shape != (len(batch), 3):
             raise CashtagError(
                 f"scorer {scorer.version} returned shape {given.probabilities.shape} for "
