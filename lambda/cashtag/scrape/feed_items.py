@@ -87,7 +87,7 @@ def read(
 
 
 def _parsed(text: str, url: str, host: str) -> Mapping[str, Any]:
-    import feedparser  # type: ignore[import-untyped]
+    import feedparser
 
     # A stream: bytes themselves would be tried as the name of a file first. Markup stays as it
     # was sent, for raw holds what the feed said; enrichment makes plain text of it.

@@ -59,9 +59,9 @@ def decoded(body: bytes, content_type: str) -> str:
     header = _CHARSET.search(content_type)
     inside = _DECLARATION.match(body)
     declared = [
-        name
+        codec
         for said in (header and header[1], inside and inside[1].decode("ascii"))
-        if said and (name := _codec(said))
+        if said and (codec := _codec(said))
     ]
     if all(_SINGLE.fullmatch(name) for name in declared):
         declared.insert(0, "utf-8")
