@@ -12,6 +12,7 @@ names are the proxy's to look up.
 
 from __future__ import annotations
 
+import io
 import socket
 import ssl
 import threading
@@ -19,11 +20,11 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from cashtag import __version__
 from cashtag.errors import SourceRefused
+from cashtag.scrape import waiting
 from cashtag.scrape.addresses import host_of, is_private, plain
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 MOST_REDIRECTS = 5  # a feed that moved needs one or two; more is a loop or a consent wall
 _NOT_MODIFIED = 304
 _GOOD = range(200, 300)
+_OUR_MISTAKE = range(400, 500)  # such an answer may say what is wrong with the request
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS  # "automatic header detection", zlib manual
 # What another host may be told when a redirect leads there: no key, no cookie.
 _HARMLESS = frozenset(
@@ -43,11 +45,16 @@ _HARMLESS = frozenset(
 
 
 class Unsuccessful(SourceRefused):
-    """The host answered, with a status that is no success; the reason names it."""
+    """The host answered, with a status that is no success; the reason names it.
 
-    def __init__(self, reason: str, status: int) -> None:
+    `body` is what came first of the body of a 4xx, decompressed, and in its own words: `plain` them.
+    """
+
+    def __init__(
+        self, reason: str, status: int, headers: Mapping[str, str] | None = None, body: bytes = b""
+    ) -> None:
         super().__init__(reason)
-        self.status = status
+        self.status, self.headers, self.body = status, headers or {}, body
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +92,7 @@ def fetch(
     )
     attempt.start()
     attempt.join(seconds)
-    return attempt.outcome()
+    return attempt.page()
 
 
 def fetch_json(
@@ -96,9 +103,13 @@ def fetch_json(
     Raises:
         SourceRefused: as `fetch`, or the body is no JSON.
     """
+    return json_of(fetch(url, settings, until, headers=headers))
+
+
+def json_of(page: Page) -> Any:
+    """What the JSON of a page holds. Raises SourceRefused where it is none."""
     import orjson
 
-    page = fetch(url, settings, until, headers=headers)
     try:
         return orjson.loads(page.body)
     except orjson.JSONDecodeError as error:
@@ -108,7 +119,7 @@ def fetch_json(
         ) from error
 
 
-class _Attempt(threading.Thread):
+class _Attempt(waiting.Outcome, threading.Thread):
     """One GET with its redirects, in a thread that nobody has to wait for."""
 
     def __init__(self, url: str, headers: dict[bytes, bytes], seconds: float, most: int) -> None:
@@ -117,17 +128,16 @@ class _Attempt(threading.Thread):
         self._url, self._headers, self._seconds, self._most = url, headers, seconds, most
         self._host = host_of(url)
         self._page: Page | None = None
-        self._error: BaseException | None = None
         self._socket: socket.socket | None = None
         self._over = threading.Event()
         self._received = 0
         self._from_private = is_private(self._host)
         self._redirected = False
 
-    def outcome(self) -> Page:
+    def page(self) -> Page:
         """What came of it; cuts the connection when nothing did."""
-        if self._error is not None:
-            raise self._error
+        if self.error is not None:
+            raise self.error
         if self._page is not None:
             return self._page
         self._over.set()
@@ -140,18 +150,6 @@ class _Attempt(threading.Thread):
         """Fetch; keep the page or the error for the thread that waits."""
         with self, self._explained():
             self._page = self._get()
-
-    def __enter__(self) -> _Attempt:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> bool:
-        self._error = error  # raised in the caller's thread, where somebody sees it
-        return True
 
     def _get(self) -> Page:
         import httpx
@@ -187,16 +185,25 @@ class _Attempt(threading.Thread):
             return Page(str(response.url), status, b"", headers)
         if status not in _GOOD:
             reason = f"{self._host} answered {status}{_circumstances(headers)}"
-            raise Unsuccessful(reason, status)
+            words = self._first(response, headers) if status in _OUR_MISTAKE else b""
+            raise Unsuccessful(reason, status, headers, words)
         declared = headers.get("content-length", "")
         if declared.isdecimal() and int(declared) > self._most:
             raise SourceRefused(self._too_large())
-        body = bytearray()
+        body = io.BytesIO()  # gives what it holds without making it twice
         for piece in self._inflated(response, headers.get("content-encoding", "identity")):
-            body += piece
-            if len(body) > self._most:
+            body.write(piece)
+            if body.tell() > self._most:
                 raise SourceRefused(self._too_large())
-        return Page(str(response.url), status, bytes(body), headers)
+        return Page(str(response.url), status, body.getvalue(), headers)
+
+    def _first(self, response: httpx.Response, headers: Mapping[str, str]) -> bytes:
+        """The first piece of the body of a refusal; nothing where that cannot be read."""
+        import httpx
+
+        with suppress(httpx.HTTPError, zlib.error, SourceRefused):
+            return next(self._inflated(response, headers.get("content-encoding", "identity")), b"")
+        return b""
 
     def _inflated(self, response: httpx.Response, encoding: str) -> Iterator[bytes]:
         """Pieces of the body, decompressed no further than one byte past the limit."""

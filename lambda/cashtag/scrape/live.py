@@ -7,16 +7,15 @@ wrong. What raw holds already is not fetched again: a second call brings what th
 from __future__ import annotations
 
 import queue
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
-from types import TracebackType
+from functools import partial
 from typing import Protocol
 
 from cashtag.errors import SourceRefused
 from cashtag.ports import Day, Fetched, Lake, SourceHealth
 from cashtag.redaction import redacted
-from cashtag.scrape import trending, universe
+from cashtag.scrape import trending, universe, waiting
 from cashtag.scrape.deadline import Deadline
 from cashtag.scrape.held import Held, held
 from cashtag.settings import Settings
@@ -137,38 +136,20 @@ def _kept(known: Held) -> Iterator[Fetched]:
             yield Fetched("tweets", ticker, "empty", source=TWEETS)
 
 
-class _Outcome:
+class _Outcome(waiting.Outcome):
     """One errand under way: what it fetched arrives in a queue, what it raised is kept."""
 
     def __init__(self, errand: Errand, day: Day, known: Held, until: Deadline) -> None:
         self.errand = errand
-        self.error: BaseException | None = None
         self.ended = False
         self._work = (day, known, until)
 
-    def start(self, arrivals: queue.SimpleQueue[Fetched | _Outcome]) -> None:
-        # A daemon: an errand that hangs beyond every timeout must not keep the process alive.
-        threading.Thread(
-            target=self._run, args=(arrivals,), name=f"fetch-{self.errand.name}", daemon=True
-        ).start()
-
-    def _run(self, arrivals: queue.SimpleQueue[Fetched | _Outcome]) -> None:
+    def fetch(self, arrivals: queue.SimpleQueue[Fetched | _Outcome]) -> None:
+        """Put what is fetched into the queue, and this outcome after it."""
         with self:
             for fetched in self.errand.fetch(*self._work):
                 arrivals.put(fetched)
         arrivals.put(self)
-
-    def __enter__(self) -> _Outcome:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> bool:
-        self.error = error  # raised in the caller's thread, where somebody sees it
-        return True
 
     def health(self) -> tuple[SourceHealth, ...]:
         """What the errand says of itself, and why it ended, if it did not end well."""
@@ -191,7 +172,7 @@ def _arriving(
     """Start all errands; yield what arrives until all have ended or the deadline has passed."""
     arrivals: queue.SimpleQueue[Fetched | _Outcome] = queue.SimpleQueue()
     for outcome in outcomes:
-        outcome.start(arrivals)
+        waiting.start(partial(outcome.fetch, arrivals), f"fetch-{outcome.errand.name}")
     while not all(outcome.ended for outcome in outcomes):
         try:
             arrived = arrivals.get(timeout=until.left)

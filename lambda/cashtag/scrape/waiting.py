@@ -10,7 +10,7 @@ import queue
 import threading
 from collections.abc import Callable, Generator, Sequence
 from types import TracebackType
-from typing import Generic, TypeVar
+from typing import Generic, Self, TypeVar
 
 from cashtag.errors import SourceRefused
 from cashtag.scrape.deadline import Deadline
@@ -19,15 +19,12 @@ K = TypeVar("K")
 T = TypeVar("T")
 
 
-class _Outcome(Generic[K, T]):
-    """What became of one piece of work: its result, or what it raised."""
+class Outcome:
+    """What became of work done in a thread: `with` it, and what the work raises is kept."""
 
-    def __init__(self, item: K) -> None:
-        self.item = item
-        self.result: T | None = None
-        self.error: BaseException | None = None
+    error: BaseException | None = None
 
-    def __enter__(self) -> _Outcome[K, T]:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -38,6 +35,19 @@ class _Outcome(Generic[K, T]):
     ) -> bool:
         self.error = error  # raised in the caller's thread, where somebody sees it
         return True
+
+
+class _Answer(Outcome, Generic[K, T]):
+    """What became of one item: its result, or what it raised."""
+
+    def __init__(self, item: K) -> None:
+        self.item = item
+        self.result: T | None = None
+
+
+def start(run: Callable[[], None], name: str) -> None:
+    """Begin `run` in a thread that nobody has to wait for."""
+    threading.Thread(target=run, name=name, daemon=True).start()
 
 
 def answers(
@@ -52,13 +62,13 @@ def answers(
     todo: queue.SimpleQueue[K] = queue.SimpleQueue()
     for item in items:
         todo.put(item)
-    done: queue.SimpleQueue[_Outcome[K, T]] = queue.SimpleQueue()
+    done: queue.SimpleQueue[_Answer[K, T]] = queue.SimpleQueue()
     stopped = threading.Event()
 
     def run() -> None:
         while not stopped.is_set():
             try:
-                outcome: _Outcome[K, T] = _Outcome(todo.get_nowait())
+                outcome: _Answer[K, T] = _Answer(todo.get_nowait())
             except queue.Empty:
                 return
             with outcome:
@@ -66,7 +76,7 @@ def answers(
             done.put(outcome)
 
     for number in range(min(threads, len(items))):
-        threading.Thread(target=run, name=f"{name}-{number}", daemon=True).start()
+        start(run, f"{name}-{number}")
     waited_for = list(items)
     try:
         while waited_for:
