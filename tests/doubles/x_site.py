@@ -56,6 +56,7 @@ class XSite:
     `tweets` is how many there are of a query by its first word (`$NVDA`), `default` of any other.
     `faults` is what an account is refused with, `from_search` after how many good searches, and
     `recovers` after how many bad ones it is over. A cursor in `dead_cursors` leads nowhere, once.
+    `renews`: a good answer hands out another ct0.
     """
 
     tweets: Mapping[str, int] = field(default_factory=dict)
@@ -67,6 +68,7 @@ class XSite:
     recovers: dict[str, int] = field(default_factory=dict)
     everybody: str | None = None
     dead_cursors: set[str] = field(default_factory=set)
+    renews: bool = True
     used: Counter[str] = field(default_factory=Counter)
     answered: Counter[str] = field(default_factory=Counter)
     log: list[dict[str, Any]] = field(default_factory=list)
@@ -132,7 +134,8 @@ class XSite:
                     429, b"Rate limit exceeded\n", {"content-type": "text/plain"} | headers
                 )
             # X renews ct0 in a good answer now and then; the next request must not mix the two.
-            renewed = headers | {"set-cookie": "ct0=PLANTED-renewed; Domain=.x.com; Path=/; Secure"}
+            another = {"set-cookie": "ct0=PLANTED-renewed; Domain=.x.com; Path=/; Secure"}
+            renewed = headers | (another if self.renews else {})
             answer = self._fault(fault, headers) or self._page(variables, fault, renewed)
             self.answered[token] += fault is None
             return answer

@@ -155,13 +155,10 @@ def test_every_ticker_gets_its_first_pages_before_keywords_and_those_before_more
     }
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_searches_are_spread_evenly_over_the_accounts(
-    play: Play, tmp_path: Path, backend: str
-) -> None:
+def test_searches_are_spread_evenly_over_the_accounts(play: Play, tmp_path: Path) -> None:
     site = XSite()
     net = play(site, latency=0.02)
-    chosen = settings_of(LIVE__X__BACKEND=backend)
+    chosen = settings_of()
     errand = X(chosen, accounts(5))
     wanted = [f"T{letter}" for letter in "ABCDEFGHIJ"]
     parts = list(errand.fetch(day(*wanted), holding(tmp_path), Deadline(30)))
@@ -180,15 +177,12 @@ def test_searches_are_spread_evenly_over_the_accounts(
 # ---------------------------------------------------------------- accounts that die
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_two_accounts_that_die_on_the_way_leave_no_gap(
-    play: Play, tmp_path: Path, backend: str
-) -> None:
+def test_two_accounts_that_die_on_the_way_leave_no_gap(play: Play, tmp_path: Path) -> None:
     site = XSite(
         faults={token(2): "suspended", token(4): "csrf"}, from_search={token(2): 3, token(4): 1}
     )
     play(site, latency=0.01)
-    errand = X(settings_of(LIVE__X__BACKEND=backend), accounts(5))
+    errand = X(settings_of(), accounts(5))
     wanted = [f"T{letter}" for letter in "ABCDEFGHIJ"]
     parts = list(errand.fetch(day(*wanted), holding(tmp_path), Deadline(30)))
     for ticker in wanted:
@@ -242,9 +236,8 @@ def test_accounts_that_die_late_leave_what_they_brought(play: Play, tmp_path: Pa
     assert errand.health()[0].status == "refused"
 
 
-@pytest.mark.parametrize("fault", ["failing", "internal"])
-def test_a_page_that_fails_goes_to_another_account(play: Play, tmp_path: Path, fault: str) -> None:
-    site = XSite(faults={token(1): fault})
+def test_a_page_that_fails_goes_to_another_account(play: Play, tmp_path: Path) -> None:
+    site = XSite(faults={token(1): "failing"})
     play(site)
     errand = X(settings_of(), accounts(2))
     parts = list(errand.fetch(day("A", "B", "C", "D"), holding(tmp_path), Deadline(20)))
@@ -340,8 +333,9 @@ def test_an_account_that_finds_nothing_is_told_from_a_ticker_without_tweets(
     site = XSite(tweets={"$NIL": 0}, faults={token(1): "blind"})
     play(site)
     errand = X(settings_of(), accounts(2))
-    parts = last(list(errand.fetch(day("A", "NIL"), holding(tmp_path), Deadline(20))))
-    assert (parts["A"].status, parts["NIL"].status) == ("ok", "empty")
+    wanted = day("A", "B", "C", "NIL")
+    parts = last(list(errand.fetch(wanted, holding(tmp_path), Deadline(20))))
+    assert [parts[ticker].status for ticker in wanted.tickers] == ["ok", "ok", "ok", "empty"]
     rows = {row.name: row.status for row in errand.health()}
     assert rows == {"x": "ok", "x/acc1": "refused", "x/acc2": "ok"}
 
@@ -408,8 +402,9 @@ def test_a_hanging_server_does_not_hold_the_step_up(
 ) -> None:
     site = XSite(faults={token(1): "hang"}, from_search={token(1): 2})
     play(site)
-    errand = X(settings_of(LIVE__X__BACKEND=backend), accounts(1))
-    until = Deadline(2.0)
+    chosen = settings_of(LIVE__X__BACKEND=backend, LIVE__X__HANDOVER_SHARE=0.4)
+    errand = X(chosen, accounts(1))
+    until = Deadline(4.0)
     parts = []
     for part in errand.fetch(day("A", "B", "C"), holding(tmp_path), until):
         assert not until.passed
@@ -428,7 +423,7 @@ def test_a_hanging_home_page_does_not_either(play: Play, tmp_path: Path) -> None
     site = XSite()
     net = play(site)
     net.sites["x.com"] = lambda request: Answer(hang=True)
-    errand = X(settings_of(), accounts(2))
+    errand = X(settings_of(LIVE__X__HANDOVER_SHARE=0.4), accounts(2))
     until = Deadline(1.0)
     parts = list(errand.fetch(day("A"), holding(tmp_path), until))
     assert not until.passed
@@ -561,5 +556,9 @@ def test_an_error_of_ours_is_raised_and_not_taken_for_a_refusal(
         raise KeyError("a defect")
 
     monkeypatch.setattr("cashtag.scrape.x.searches.Harvest.take", defect)
+    errand = X(settings_of(), accounts(1))
+    work = errand.fetch(day("A"), holding(tmp_path), Deadline(10))
+    assert next(work).reason == "cashtag failed (KeyError)"
     with pytest.raises(KeyError, match="a defect"):
-        list(X(settings_of(), accounts(1)).fetch(day("A"), holding(tmp_path), Deadline(10)))
+        next(work)
+    assert errand.health()[0].status == "refused"

@@ -329,6 +329,29 @@ def test_keywords_alone_do_not_answer_for_a_ticker_but_are_kept() -> None:
     assert (part.status, part.reason, part.lines) == ("refused", "failed", (b"1",))
 
 
+def test_the_next_page_goes_to_whom_it_troubles_least() -> None:
+    from cashtag.scrape.credentials import XAccount
+    from cashtag.scrape.x.account import SearchAccount
+    from cashtag.scrape.x.rounds import Rounds
+
+    several = [SearchAccount(XAccount(name, "PLANTED-1", "PLANTED-2"), load()) for name in "abcd"]
+    a, b, c, d = several
+    for account, searches, last_used in ((a, 2, 1.0), (b, 1, 5.0), (c, 1, 3.0), (d, 0, 0.0)):
+        account.started, account.searches, account.last_used = True, searches, last_used
+    d.failures = 1
+    rounds = Rounds(load(), several, (), "$SPY", lambda part: None)
+    one = search()
+    assert rounds._choose(one, set()) is c  # fewest searches, then least recently used
+    assert rounds._choose(one, {c}) is b
+    one.tried = {"b", "c"}
+    assert rounds._choose(one, set()) is a
+    assert rounds._choose(one, {a}) is d  # refused a moment ago: after all others
+    one.tried = {"a", "b", "c", "d"}
+    assert rounds._choose(one, {c}) is b  # nobody else is left
+    a.retired = b.retired = c.retired = d.retired = "suspended"
+    assert rounds._choose(one, set()) is None
+
+
 def test_an_account_shows_no_cookie() -> None:
     from cashtag.scrape.credentials import XAccount
     from cashtag.scrape.x.account import SearchAccount

@@ -86,7 +86,8 @@ class SearchAccount:
 
         from cashtag.scrape.x.client import Session
 
-        self._session = session = self._session or Session(self._account, self)
+        await self.close()
+        self._session = session = Session(self._account, self)
         try:
             await _within(seconds, session.start())
         except XClIdAccountError as error:
@@ -178,8 +179,8 @@ class SearchAccount:
             self.retired = str(refusal)
         elif self.failures >= self._settings.live.x.attempts:
             self.retired = f"{self.failures} refusals in a row, the last: {refusal}"
-        if self._session is not None and refusal.of_source:
-            self._session.forget_signature()
+        if refusal.of_source:
+            self.started = False  # another session, another signature
 
     def health(self) -> SourceHealth:
         """How it came through, without a credential."""

@@ -69,12 +69,11 @@ class Rounds:
                 await self._ask(until)
         except TimeoutError:
             self.ended = DEADLINE
+        except Exception as error:
+            self.ended = self.broken = f"cashtag failed ({type(error).__name__})"
+            raise
         finally:
             await self._stop()
-        if self.ended is None and any(harvest.open for harvest in self._harvests):
-            self.ended = self.broken or self._nobody_left()
-        for harvest in self._harvests:
-            self._hand_over(harvest.last(self.ended))
 
     def health(self) -> SourceHealth:
         """How X as a whole came through."""
@@ -108,10 +107,15 @@ class Rounds:
                 self._finish(task, self._jobs.pop(task))
 
     async def _stop(self) -> None:
+        """Hand over whatever was found, then close the connections."""
         for task in self._jobs:
             task.cancel()
         await asyncio.gather(*self._jobs, return_exceptions=True)
         self._jobs.clear()
+        if self.ended is None and any(harvest.open for harvest in self._harvests):
+            self.ended = self.broken or self._nobody_left()
+        for harvest in self._harvests:
+            self._hand_over(harvest.last(self.ended))
         await asyncio.gather(*(account.close() for account in self._accounts))
 
     def _assign(self, seconds: float) -> None:
