@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from cashtag.settings.base import Count, CountOrNone, NonNegative, Positive, Section
+from cashtag.settings.base import Count, CountOrNone, NonNegative, Positive, Section, Share
 
 
 class Roberta(Section):
@@ -44,16 +44,27 @@ class Comprehend(Section):
 
     language: Annotated[str, Field(pattern=r"^[a-z]{2}$")]
     texts_per_call: Annotated[int, Field(ge=1, le=25)]
-    concurrency: Count
+    max_bytes: Annotated[int, Field(ge=100, le=5000)]
+    concurrency: Annotated[int, Field(ge=1, le=50)]
+    connect_timeout_seconds: Positive
+    read_timeout_seconds: Positive
+    backoff_seconds: tuple[Positive, Positive]
 
 
 class BedrockScorer(Section):
     """A language model through Bedrock's converse."""
 
-    model_id: str
+    model_id: Annotated[str, Field(min_length=1)]
     max_tokens: Count
-    texts_per_call: Count
-    concurrency: Count
+    temperature: Share
+    characters: Annotated[int, Field(ge=100, le=100_000)]
+    repeats: Annotated[int, Field(ge=0, le=5)]
+    reasoning_characters: CountOrNone
+    key_factors: CountOrNone
+    concurrency: Annotated[int, Field(ge=1, le=50)]
+    connect_timeout_seconds: Positive
+    read_timeout_seconds: Positive
+    backoff_seconds: tuple[Positive, Positive]
 
 
 class Cost(Section):
