@@ -7,9 +7,10 @@ become rows is kept beside the stage before the stage itself: where that is, not
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 
+import numpy as np
 import orjson
 import pyarrow as pa
 
@@ -18,7 +19,7 @@ from cashtag.enrich import news as news_items
 from cashtag.enrich import options as option_chains
 from cashtag.enrich import prices as price_bars
 from cashtag.enrich import tweets as posts
-from cashtag.enrich.envelopes import Rejected
+from cashtag.enrich.envelopes import RawLines, Rejected
 from cashtag.enrich.parsed import Enriched, Parsed
 from cashtag.errors import ContractError, KeyMissing, StoreError
 from cashtag.lake import completion, layout, lines, parquet
@@ -27,6 +28,8 @@ from cashtag.ports import Lake, Scorer
 from cashtag.sentiment import store as recorded
 from cashtag.sentiment.answered import Answered
 from cashtag.settings import Settings
+
+NO_ANSWER = "no answer"
 
 
 def stage(
@@ -41,7 +44,8 @@ def stage(
 
     Tweets and news need the scorer's answers; chains of options need none.
 
-    A damaged raw object leaves what can be read of it.
+    A damaged raw object leaves what can be read of it. A line whose text has no answer for good
+    keeps its rows, without sentiment, and lies beside the stage too, with the model's reason.
 
     Raises:
         KeyMissing: the raw object is not there.
@@ -51,11 +55,12 @@ def stage(
     raw_key = str(key)
     data = _raw(lake, raw_key)
 
+    silent: dict[int, str] = {}
     if key.kind == "options":
         found = option_chains.enrich_object(settings, key, data)
     else:
-        found = _scored(settings, lake, scorer, key, data, universe)
-    _quarantine(lake, build, raw_key, found.rejected)
+        found = _scored(settings, lake, scorer, key, data, universe, silent)
+    _quarantine(lake, build, raw_key, (*found.rejected, *_unanswered(data, silent)))
     packed = parquet.write_stage(contract(key.kind), found.table)
     lake.enriched.put(layout.stage(build, raw_key), packed)
     return dict(found.counts)
@@ -68,10 +73,21 @@ def _scored(
     key: layout.RawKey,
     data: bytes,
     universe: Callable[[], tuple[str, ...]],
+    silent: dict[int, str],
 ) -> Enriched:
-    """Rows of tweets or news, with the model's answers as they are recorded, or recorded now."""
+    """Rows of tweets or news, with the model's answers as they are recorded, or recorded now.
+
+    `silent` is filled with the lines, from 0, whose text has no answer, and why.
+    """
 
     def score(parsed: Parsed) -> Answered:
+        found = asked(parsed)
+        held = [i for i, text in enumerate(parsed.texts) if text is not None]
+        missing = np.isnan(found.probabilities).any(axis=1)
+        silent.update((i, found.refusals.get(i, NO_ANSWER)) for i in held if missing[i])
+        return found
+
+    def asked(parsed: Parsed) -> Answered:
         if any(line.line == 0 for line in parsed.rejected):
             # Damaged: what is left gets rows, but the record stays for the whole object, which
             # may come back from a copy.
@@ -105,8 +121,19 @@ def _raw(lake: Lake, key: str) -> bytes:
         ) from error
 
 
+def _unanswered(data: bytes, silent: Mapping[int, str]) -> list[Rejected]:
+    """Lines whose text a model does not answer, with their bytes, read again: they are rare."""
+    if not silent:
+        return []
+    return [
+        Rejected(i + 1, f"model: {silent[i]}", line)
+        for i, line in enumerate(RawLines(data))
+        if i in silent
+    ]
+
+
 def _quarantine(lake: Lake, build: str, raw_key: str, rejected: Sequence[Rejected]) -> None:
-    """Keep lines that could not become rows, as text, with reason and line number."""
+    """Keep lines that could not become rows, or have no answer, with reason and line number."""
     key = layout.rejected(build, raw_key)
     if not rejected:
         if lake.enriched.exists(key):  # the raw object was brought back whole
@@ -116,7 +143,7 @@ def _quarantine(lake: Lake, build: str, raw_key: str, rejected: Sequence[Rejecte
         orjson.dumps(
             {"reason": r.reason, "line": r.line, "raw": r.raw.decode("utf-8", "backslashreplace")}
         )
-        for r in rejected
+        for r in sorted(rejected, key=lambda r: r.line)
     )
     lake.enriched.put(key, packed)
 

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from cashtag.errors import CashtagError, StoreError
 from cashtag.lake import layout
 from cashtag.ports import Scorer, Store
-from cashtag.sentiment.answered import About, Answered, Informed, answer
+from cashtag.sentiment.answered import About, Answered, Informed, Speaker, answer
 
 _DIGITS = 10  # decimals of a recorded probability: equal on every platform's exp()
 _NAMES = ("p_negative", "p_neutral", "p_positive")
@@ -123,8 +123,9 @@ def answered(
     """Return all that the model says of every line; NaN where there is no answer.
 
     Reads the object at `key` (`layout.scores(scorer.version, raw_key)`) when it exists; otherwise
-    scores the lines with a hash, `batch_size` at a time, and records them. `texts` and
-    `input_hashes` hold one item per raw line; a line without text has None and "".
+    scores the lines with a hash and records them: `batch_size` at a time, or all at once where
+    the scorer has its own batches (a Speaker). `texts` and `input_hashes` hold one item per raw
+    line; a line without text has None and "".
 
     Raises:
         CashtagError: the recorded hashes differ from `input_hashes`.
@@ -157,8 +158,10 @@ def ask(
     named: list[str | None] = [None] * len(texts)
     said: list[str | None] = [None] * len(texts)
     refusals: dict[int, str] = {}
-    for start in range(0, len(lines), batch_size):
-        batch = lines[start : start + batch_size]
+    own = isinstance(scorer, Speaker | Informed)
+    size = max(1, len(lines)) if own else batch_size
+    for start in range(0, len(lines), size):
+        batch = lines[start : start + size]
         given = answer(
             scorer,
             [texts[i] or "" for i in batch],

@@ -1,0 +1,339 @@
+"""A packaged model behind a SageMaker endpoint, asked in batches until every text has its answer.
+
+What an endpoint does besides answering is of three kinds:
+
+- *Passing* (throttled, a cold start, 5xx, a connection cut, an answer cut short): asked again
+  after a random wait (full jitter, https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/),
+  until `enrich.score_deadline_seconds` have gone by without any answer from the endpoint.
+- *Refused* (4xx): some text may be at fault, and containers turn any mishap into a 4xx. The batch
+  is halved until one text is left. That text is refused for good only if the endpoint answers a
+  plain sentence next and then refuses the text again; an endpoint that refuses the sentence too is
+  broken, and nobody's text is to blame.
+- *Final* (no access, no such endpoint, no credentials, another model's version): raised with the
+  remedy. So is whatever has lasted too long. Nothing is recorded then, and the texts wait.
+
+One scorer asks for the model's version once and holds every later answer against it.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cashtag.errors import SettingsError
+from cashtag.redaction import redacted, remember
+from cashtag.sentiment import invocation
+from cashtag.sentiment.answered import Answered
+from cashtag.sentiment.store import ScorerUnavailable
+
+if TYPE_CHECKING:
+    from cashtag.settings import Settings
+    from cashtag.settings.scoring import Endpoint
+
+PROBE = "The company reports its results on Thursday after the close."
+_OK, _BAD, _TIMEOUT, _MANY, _BROKEN = 200, 400, 408, 429, 500  # HTTP, RFC 9110
+_JSON = "application/json"
+_PASSING = {"ThrottlingException", "Throttling", "ModelNotReadyException", "RequestTimeout"}
+_RENEW = "renew the AWS credentials"
+_REMEDIES = {
+    "AccessDeniedException": "allow these credentials sagemaker:InvokeEndpoint on it",
+    "AccessDenied": "allow these credentials sagemaker:InvokeEndpoint on it",
+    "UnrecognizedClientException": _RENEW,
+    "InvalidClientTokenId": _RENEW,
+    "MissingAuthenticationTokenException": _RENEW,
+    "ExpiredTokenException": _RENEW,
+    "ExpiredToken": _RENEW,
+    "InvalidSignatureException": f"{_RENEW}, and check this machine's clock",
+    "NoCredentialsError": "set AWS_PROFILE, or choose another model: enrich.model",
+    "PartialCredentialsError": "set both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    "ProfileNotFound": "set AWS_PROFILE to a profile of your AWS configuration",
+    "NoRegionError": "set AWS_DEFAULT_REGION to the endpoint's region",
+    "InvalidRegionError": "set AWS_DEFAULT_REGION to the endpoint's region",
+}
+
+
+class _Passing(Exception):
+    """Something that may be otherwise at the next attempt."""
+
+
+class _Refused(Exception):
+    """A 4xx; its text is the reason."""
+
+
+class EndpointScorer:
+    """Scores texts by `InvokeEndpoint`. May be shared by threads; connects when first used.
+
+    Args:
+        settings: reads `enrich.batch_size`, `batch_limit`, `score_deadline_seconds`.
+        endpoint: `settings.models.sagemaker` or another endpoint's.
+        name: the model's name in settings and rows; its settings are below `models.<name>`.
+    """
+
+    def __init__(self, settings: Settings, endpoint: Endpoint, name: str = "sagemaker") -> None:
+        """Nothing is asked before a version or an answer is needed."""
+        self.name = name
+        self._endpoint = endpoint
+        self._size = min(settings.enrich.batch_size, settings.enrich.batch_limit)
+        self._deadline = float(settings.enrich.score_deadline_seconds)
+        self._first = threading.Lock()
+        self._held: str | None = None
+
+    @cached_property
+    def version(self) -> str:
+        """The version of the model behind the endpoint; asked once, the same from then on.
+
+        Raises:
+            ScorerUnavailable: the endpoint does not answer, or is none of a packaged model.
+            SettingsError: boto3 is not installed.
+        """
+        with self._first:
+            if self._held is None:
+                asked = _Asking(self, None)
+                try:
+                    self._held = asked.reply([invocation.spelled(PROBE)]).version
+                except _Refused as refused:
+                    raise self._unavailable(
+                        f"refuses a plain sentence ({refused})", self._check
+                    ) from refused
+            return self._held
+
+    def score(self, texts: Sequence[str]) -> np.ndarray:
+        """Return probabilities, float64 of shape (n, 3); NaN where the model gave no answer."""
+        return self.answer(texts).probabilities
+
+    def answer(self, texts: Sequence[str | None]) -> Answered:
+        """Return the answers to all texts, and why some have none.
+
+        Empty texts and None have no answer. Batches go out in parallel, as the endpoint allows.
+
+        Raises:
+            ScorerUnavailable: not every text could be settled; with the reason and a remedy.
+            SettingsError: boto3 is not installed.
+        """
+        asked = _Asking(self, self.version)
+        spelt = [invocation.spelled(text) for text in texts]
+        found = np.full((len(texts), 3), np.nan)
+        refusals: dict[int, str] = {}
+        parts = list(invocation.batches(spelt, self._size, self._endpoint.payload_bytes))
+        for part, (rows, refused) in self._settled(asked, spelt, parts):
+            found[part.start : part.stop] = rows
+            refusals |= {part.start + i: reason for i, reason in refused.items()}
+        for i in np.flatnonzero(np.isnan(found).any(axis=1)).tolist():
+            refusals.setdefault(i, invocation.NOTHING_SAID)
+        return Answered(found, refusals=refusals)
+
+    def _settled(
+        self, asked: _Asking, spelt: list[bytes], parts: list[range]
+    ) -> Iterator[tuple[range, tuple[np.ndarray, dict[int, str]]]]:
+        if len(parts) < 2:
+            yield from ((part, asked.settle(spelt[part.start : part.stop])) for part in parts)
+            return
+        threads = min(self._endpoint.concurrency, len(parts))
+        with ThreadPoolExecutor(threads, thread_name_prefix=f"score-{self.name}") as pool:
+            try:
+                jobs = {pool.submit(asked.settle, spelt[p.start : p.stop]): p for p in parts}
+                for job in as_completed(jobs):
+                    yield jobs[job], job.result()
+            finally:  # after one failure the others need not go on
+                asked.stop.set()
+                pool.shutdown(wait=False, cancel_futures=True)
+
+    def _unavailable(self, what: str, remedy: str | None = None) -> ScorerUnavailable:
+        remedy = remedy or (
+            f"see its logs in CloudWatch, and models.{self.name}; the texts wait for the next run"
+        )
+        return ScorerUnavailable(f"endpoint {self._endpoint.name!r} {redacted(what)}; {remedy}")
+
+    @property
+    def _check(self) -> str:
+        return (
+            f"deploy it (sagemaker/deploy_model.py), or check models.{self.name}.name and "
+            "AWS_DEFAULT_REGION"
+        )
+
+    # ------------------------------------------------------------ one request
+
+    @cached_property
+    def _client(self) -> Any:
+        """A client by the usual AWS environment; made once, when the version is asked."""
+        import boto3
+        from botocore.config import Config
+
+        session = boto3.Session()
+        credentials = session.get_credentials()
+        if credentials is not None:
+            known = credentials.get_frozen_credentials()
+            remember(known.secret_key, known.token)
+        return session.client(
+            "sagemaker-runtime",
+            config=Config(
+                connect_timeout=self._endpoint.connect_timeout_seconds,
+                read_timeout=self._endpoint.read_timeout_seconds,
+                max_pool_connections=self._endpoint.concurrency,
+                retries={"total_max_attempts": 1, "mode": "standard"},  # they are made here
+            ),
+        )
+
+    def _invoke(self, body: bytes) -> bytes:
+        """Ask once.
+
+        Raises:
+            _Passing, _Refused: see the module's first lines.
+            ScorerUnavailable: whatever is final.
+            SettingsError: boto3 is not installed.
+        """
+        with self._explained():
+            response = self._client.invoke_endpoint(
+                EndpointName=self._endpoint.name, ContentType=_JSON, Accept=_JSON, Body=body
+            )
+            parts, size = [], 0
+            while part := response["Body"].read(self._endpoint.payload_bytes):
+                parts.append(part)
+                size += len(part)
+                if size > self._endpoint.payload_bytes:
+                    raise self._unavailable("answers more than models.*.payload_bytes")
+            return b"".join(parts)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn what boto3 raises into the three kinds."""
+        try:
+            from botocore.exceptions import (
+                BotoCoreError,
+                ClientError,
+                HTTPClientError,
+                IncompleteReadError,
+            )
+            from botocore.parsers import ResponseParserError
+        except ImportError as error:
+            raise SettingsError(
+                f'enrich.model = {self.name!r} needs boto3: pip install "cashtag[aws]"'
+            ) from error
+        try:
+            yield
+        except ClientError as error:
+            raise self._kind(error.response) from error
+        except (HTTPClientError, IncompleteReadError, ResponseParserError) as error:
+            raise _Passing(_words(error)) from error
+        except (AttributeError, TypeError) as error:
+            # What botocore's parser raises for an error whose JSON has another shape than AWS's.
+            raise _Passing(f"an answer that is none of AWS ({_words(error)})") from error
+        except (BotoCoreError, ValueError) as error:
+            # No credentials, no region; a ValueError is an address in the environment that is none.
+            name = type(error).__name__
+            remedy = _REMEDIES.get(name, "check the AWS settings of this environment")
+            raise self._unavailable(f"cannot be asked ({_words(error)})", remedy) from error
+
+    def _kind(self, response: Any) -> Exception:
+        """What an answer of AWS that is no answer means. A model's own status counts, not AWS's."""
+        told = response.get("Error", {})
+        code, message = str(told.get("Code", "")), str(told.get("Message", ""))
+        status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", _BROKEN)
+        if code == "ModelError":
+            reason, own = invocation.told_by(str(response.get("OriginalMessage") or message))
+            status = own or response.get("OriginalStatusCode") or _BROKEN
+            if _BAD <= status < _BROKEN and status not in (_TIMEOUT, _MANY):
+                return _Refused(reason or f"{status} without a word")
+            return _Passing(f"the model fails with {status}: {reason}")
+        said = invocation.plain(f"{code}: {message}")
+        if code in _PASSING or status >= _BROKEN or status in (_TIMEOUT, _MANY):
+            return _Passing(said)
+        if code in _REMEDIES:
+            return self._unavailable(f"is refused to us ({said})", _REMEDIES[code])
+        return _Refused(said)
+
+
+class _Asking:
+    """One call of the scorer: what its threads share. `version` None: the first to answer says."""
+
+    def __init__(self, scorer: EndpointScorer, version: str | None) -> None:
+        self.stop = threading.Event()
+        self._scorer = scorer
+        self._version = version
+        self._heard = time.monotonic()
+
+    def settle(self, spelt: Sequence[bytes]) -> tuple[np.ndarray, dict[int, str]]:
+        """Return a row for every text, and the reasons of those that are refused for good."""
+        try:
+            return self.reply(spelt).rows, {}
+        except _Refused as refused:
+            if len(spelt) == 1:
+                return self._doubted(spelt, refused)
+        half = len(spelt) // 2
+        first, faults = self.settle(spelt[:half])
+        second, more = self.settle(spelt[half:])
+        return np.vstack([first, second]), faults | {half + i: why for i, why in more.items()}
+
+    def _doubted(
+        self, spelt: Sequence[bytes], refused: _Refused
+    ) -> tuple[np.ndarray, dict[int, str]]:
+        """A text that was refused: is it the text, or the endpoint?"""
+        try:
+            self.reply([invocation.spelled(PROBE)])
+        except _Refused as also:
+            raise self._scorer._unavailable(
+                f"refuses every text ({also})", self._scorer._check
+            ) from refused
+        try:
+            return self.reply(spelt).rows, {}
+        except _Refused as again:
+            return np.full((1, 3), np.nan), {0: str(again)}
+
+    def reply(self, spelt: Sequence[bytes]) -> invocation.Answer:
+        """Ask until there is a whole answer of the model that was there before.
+
+        Raises:
+            _Refused: a 4xx.
+            ScorerUnavailable: final, or lasting too long.
+        """
+        body = invocation.payload(spelt)
+        attempt = 0
+        while True:
+            try:
+                answer = invocation.read(self._scorer._invoke(body), len(spelt))
+            except _Refused:
+                self._heard = time.monotonic()
+                raise
+            except (_Passing, invocation.BrokenAnswer) as fault:
+                self._wait(attempt, fault)
+                attempt += 1
+                continue
+            except invocation.ForeignAnswer as foreign:
+                raise self._scorer._unavailable(
+                    f"serves no packaged model: {foreign}",
+                    "deploy a folder of sagemaker/package_model.py there",
+                ) from foreign
+            self._heard = time.monotonic()
+            if self._version not in (None, answer.version):
+                raise self._scorer._unavailable(
+                    f"serves {answer.version} now, and served {self._version} before",
+                    "run again: the new version's answers are recorded beside the old",
+                )
+            return answer
+
+    def _wait(self, attempt: int, fault: Exception) -> None:
+        """Sleep before another attempt. Raises ScorerUnavailable when there will be none."""
+        shortest, longest = self._scorer._endpoint.backoff_seconds
+        delay = random.uniform(0, min(longest, shortest * 2 ** min(attempt, _DOUBLINGS)))
+        seconds = self._scorer._deadline
+        if time.monotonic() + delay > self._heard + seconds:
+            raise self._scorer._unavailable(
+                f"has not answered for {seconds:g} s (enrich.score_deadline_seconds): {fault}"
+            ) from fault
+        if self.stop.wait(delay):
+            raise self._scorer._unavailable("is asked no more, for another batch failed") from fault
+
+
+_DOUBLINGS = 30  # beyond, the longest wait holds anyway
+
+
+def _words(error: Exception) -> str:
+    return invocation.plain(str(error)) or type(error).__name__
