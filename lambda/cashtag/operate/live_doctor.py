@@ -31,7 +31,7 @@ from cashtag.settings import Settings
 T = TypeVar("T")
 Tick = Callable[[int, int, str], None]
 _TOLD = 200  # characters; the rest of a long reason is in the manifest of a run
-_SECRETS = 0.3  # of the time, at most, to read credentials
+_SECRETS = 0.2  # of the time, at most, for one look into where credentials are kept
 _HANDOVER = 0.1  # of the time: a source that waits to its end can still say for what
 _PACKAGES = ("twscrape", "httpx", "beautifulsoup4", "lxml", "yfinance", "alpaca-py", "feedparser")
 _WRITE = "`cashtag accounts check` shows what to write"
@@ -109,9 +109,8 @@ def _contact(settings: Settings) -> Iterator[Finding]:
 
 def _held(settings: Settings, environ: Mapping[str, str], until: Deadline) -> _Held:
     """Accounts and keys, and what is wrong with where they are kept."""
-    soon = until.before(until.left * (1 - _SECRETS))
-    accounts, no_accounts = _read(lambda: credentials.x_accounts(settings, environ), soon)
-    keys, no_keys = _read(lambda: credentials.alpaca_keys(settings, environ), soon)
+    accounts, no_accounts = _read(lambda: credentials.x_accounts(settings, environ), until)
+    keys, no_keys = _read(lambda: credentials.alpaca_keys(settings, environ), until)
     findings = [
         Finding("secrets", "fail", problem, "put it right as it says, then run this again")
         for problem in dict.fromkeys(filter(None, (no_accounts, no_keys)))
@@ -132,9 +131,10 @@ def _held(settings: Settings, environ: Mapping[str, str], until: Deadline) -> _H
 
 
 def _read(call: Callable[[], T], until: Deadline) -> tuple[T | None, str | None]:
-    """What is kept, or why it cannot be read."""
+    """What is kept, or why it cannot be read; most of the time is left to the sources."""
     try:
-        return waiting.answer(call, until, "doctor-secrets"), None
+        soon = until.before(until.left * (1 - _SECRETS))
+        return waiting.answer(call, soon, "doctor-secrets"), None
     except SourceRefused:
         return None, "AWS Secrets Manager did not answer in time (live.check.seconds)"
     except CashtagError as error:
