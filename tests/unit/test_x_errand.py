@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -13,8 +14,8 @@ from typing import Any
 
 import orjson
 import pytest
-from internet import Internet
-from x_site import XSite, quoted_id, tweet_id
+from internet import Answer, Internet, Request
+from x_site import XSite, quoted_id, search_page, tweet_id
 
 from cashtag import services, sessions
 from cashtag.errors import SourceRefused
@@ -172,6 +173,33 @@ def test_searches_are_spread_evenly_over_the_accounts(play: Play, tmp_path: Path
     assert x == SourceHealth("x", "ok", None, 50, 5 * 49 - 50)
     assert [row.name for row in rows] == [f"x/acc{i}" for i in range(1, 6)]
     assert sum(row.requests for row in rows) == 50
+
+
+SHARED = Path(os.environ.get("CASHTAG_SHARED", Path(__file__).parents[3] / "shared"))
+RECORDED = SHARED / "data" / "twscrape" / "raw_search.json"
+
+
+@pytest.mark.skipif(not RECORDED.exists(), reason="no recorded pages beside the checkout")
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_pages_that_x_once_sent_become_lines(play: Play, tmp_path: Path, backend: str) -> None:
+    site = XSite()
+    net = play(site)
+
+    def replay(request: Request) -> Answer:
+        if "/SearchTimeline" not in request.path:
+            return site.x(request)
+        first = "cursor" not in orjson.loads(request.query["variables"])
+        page = RECORDED.read_bytes() if first else search_page("$TSLA", 20, 20, 20)
+        return Answer(200, page, {"content-type": "application/json; charset=utf-8"})
+
+    net.sites["x.com"] = replay
+    chosen = settings_of(LIVE__X__BACKEND=backend, SCRAPE__TWEETS_PER_TICKER=125)
+    [part] = X(chosen, accounts(1)).fetch(day("TSLX"), holding(tmp_path), Deadline(20))
+    # 20 hits and five tweets that they quote; then a page without any.
+    found = ids([part], "TSLX")
+    assert len(found) == len(set(found)) == 25
+    assert (part.status, part.more) == ("ok", False)
+    assert len(net.requests("x.com")) == 1 + 2
 
 
 # ---------------------------------------------------------------- accounts that die
@@ -396,14 +424,10 @@ def test_a_rate_limited_account_is_left_alone_and_the_others_go_on(
 # ---------------------------------------------------------------- the deadline
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_a_hanging_server_does_not_hold_the_step_up(
-    play: Play, tmp_path: Path, backend: str
-) -> None:
+def test_a_hanging_server_does_not_hold_the_step_up(play: Play, tmp_path: Path) -> None:
     site = XSite(faults={token(1): "hang"}, from_search={token(1): 2})
     play(site)
-    chosen = settings_of(LIVE__X__BACKEND=backend, LIVE__X__HANDOVER_SHARE=0.4)
-    errand = X(chosen, accounts(1))
+    errand = X(settings_of(LIVE__X__HANDOVER_SHARE=0.4), accounts(1))
     until = Deadline(4.0)
     parts = []
     for part in errand.fetch(day("A", "B", "C"), holding(tmp_path), until):
@@ -418,8 +442,6 @@ def test_a_hanging_server_does_not_hold_the_step_up(
 
 
 def test_a_hanging_home_page_does_not_either(play: Play, tmp_path: Path) -> None:
-    from internet import Answer
-
     site = XSite()
     net = play(site)
     net.sites["x.com"] = lambda request: Answer(hang=True)

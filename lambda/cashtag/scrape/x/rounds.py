@@ -69,6 +69,7 @@ class Rounds:
                 await self._ask(until)
         except TimeoutError:
             self.ended = DEADLINE
+            self._collect({task for task in self._jobs if task.done()})
         except Exception as error:
             self.ended = self.broken = f"cashtag failed ({type(error).__name__})"
             raise
@@ -103,8 +104,11 @@ class Rounds:
             done, _ = await asyncio.wait(
                 self._jobs, timeout=wakes, return_when=asyncio.FIRST_COMPLETED
             )
-            for task in [task for task in self._jobs if task in done]:
-                self._finish(task, self._jobs.pop(task))
+            self._collect(done)
+
+    def _collect(self, done: set[_Task]) -> None:
+        for task in [task for task in self._jobs if task in done]:
+            self._finish(task, self._jobs.pop(task))
 
     async def _stop(self) -> None:
         """Hand over whatever was found, then close the connections."""
