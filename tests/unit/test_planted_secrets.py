@@ -94,6 +94,9 @@ def test_process():
 def test_traceback():
     raise ValueError(f"header {SECRET}")
 
+def test_blameless():  # its own line plants, and is shown by pytest as it should be
+    planted = "SOWN-cookie-2"; pytest.fail("no")
+
 @pytest.mark.xfail
 def test_expected():
     raise ValueError(f"header {SECRET}")
@@ -135,8 +138,10 @@ def test_fixture(lake): pass
 def test_a_secret_is_caught_on_every_way_out(tmp_path: Path) -> None:
     ran = run(tmp_path, LEAKS)
     assert ran.code == 1
-    assert "1 failed, 11 passed, 1 skipped, 1 xfailed" in ran.out, ran.out
-    told = ran.out.partition("planted secrets came out")[2].partition("short test summary")[0]
+    assert "2 failed, 11 passed, 1 skipped, 1 xfailed" in ran.out, ran.out
+    before, _, told = ran.out.partition("planted secrets came out")
+    assert "SOWN-cookie-2" in before
+    told = told.partition("short test summary")[0]
     finds = [line for line in told.splitlines() if WORD in line or "U09XT" in line]
     # Each test let it out once, but for the process, which used both streams.
     for where, n in {
@@ -159,13 +164,6 @@ def test_a_secret_is_caught_on_every_way_out(tmp_path: Path) -> None:
     }.items():
         assert len([find for find in finds if where in find]) == n, (where, finds)
     assert len(finds) == 17
-
-
-def test_a_failing_test_is_not_blamed_for_what_its_own_lines_plant(tmp_path: Path) -> None:
-    ran = run(tmp_path, "def test_it():\n    planted = 'SOWN-cookie-2'; pytest.fail('no')\n")
-    assert "planted = 'SOWN-cookie-2'" in ran.out  # shown by pytest, as it should be
-    assert "planted secrets: none came out" in ran.out
-    assert ran.code == 1
 
 
 def test_a_session_whose_tests_all_pass_fails_for_it(tmp_path: Path) -> None:
