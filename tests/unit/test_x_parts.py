@@ -186,9 +186,7 @@ def test_half_a_character_does_not_lose_the_tweet() -> None:
     assert json.loads(found.line)["data"]["rawContent"] == "cut in two ?"
 
 
-def test_tweets_that_cannot_be_read_are_counted_and_none_at_all_is_a_refusal(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_tweets_that_cannot_be_read_are_counted_and_none_at_all_is_a_refusal() -> None:
     def broken(body: bytes, times: int) -> Any:
         return json.loads(body.replace(b'"created_at": "F', b'"no": "F', times))
 

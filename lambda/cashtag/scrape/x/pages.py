@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +15,8 @@ import orjson
 from cashtag.scrape.x.refusals import Refusal, instructions
 
 _HIT = re.compile(r"tweet-(\d+)", re.A)
+# What reading raises when X's shape has changed.
+_MISSHAPEN = (LookupError, TypeError, ValueError, AttributeError, AssertionError, RecursionError)
 _AS_TWSCRAPE = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 
 
@@ -47,15 +50,10 @@ def read(body: Any, query: str, at: datetime) -> Page:
     Raises:
         Refusal: there are tweets, and none of them can be read.
     """
-    from twscrape.models import parse_tweets  # type: ignore[import-untyped]
-
     listed = instructions(body) or []
     entries = [entry for told in listed for entry in _entries(told)]
     ids = [found[1] for entry in entries if (found := _HIT.fullmatch(str(entry.get("entryId"))))]
-    try:
-        tweets = {tweet.id_str: _found(tweet, query, at) for tweet in parse_tweets(body)}
-    except Exception as error:
-        raise _unreadable(len(ids)) from error
+    tweets = {tweet.id_str: _found(tweet, query, at) for tweet in _parsed(body)}
     hits = [tweets[one] for one in ids if one in tweets]
     if ids and not hits:
         raise _unreadable(len(ids))
@@ -63,6 +61,28 @@ def read(body: Any, query: str, at: datetime) -> Page:
         return Page(tuple(tweets.values()), (), _cursor(entries))
     beside = [tweet for one, tweet in tweets.items() if one not in ids]
     return Page(tuple(hits), tuple(beside), _cursor(entries), len(ids) - len(hits))
+
+
+def _parsed(body: Any) -> Iterator[Any]:
+    """Yield what twscrape's `parse_tweets` yields: it reads all tweets, those within others too.
+
+    The same two calls, but a tweet that cannot be read is not dumped to a file in /tmp, with the
+    whole page: nobody would ever find and delete the posts there.
+    """
+    from twscrape.models import Tweet  # type: ignore[import-untyped]
+    from twscrape.utils import to_old_rep  # type: ignore[import-untyped]
+
+    try:
+        page = to_old_rep(body)
+    except _MISSHAPEN:
+        return
+    for number, tweet in page["tweets"].items():
+        if number in page["retweeted_ids"]:
+            continue  # stands in the one that repeats it
+        try:
+            yield Tweet.parse(tweet, page)
+        except _MISSHAPEN:
+            continue  # counted by the caller
 
 
 def _unreadable(hits: int) -> Refusal:
