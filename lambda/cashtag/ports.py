@@ -191,10 +191,17 @@ class Source(Protocol):
 
 
 class Scorer(Protocol):
-    """A sentiment model. `version` names the model, its weights and its preprocessing."""
+    """A sentiment model."""
 
-    name: str
-    version: str
+    @property
+    def name(self) -> str:
+        """Its name in settings and rows."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Names the model, its weights and its preprocessing; may have to be asked for."""
+        ...
 
     def score(self, texts: Sequence[str]) -> np.ndarray:
         """Return probabilities, float64 of shape (n, 3): negative, neutral, positive.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from cashtag.cli import accounts, ask, backfill, configure, data, day, scheduling
+from cashtag.cli import accounts, ask, backfill, configure, data, day, model, scheduling
 
 app = typer.Typer(
     name="cashtag",
@@ -40,6 +40,7 @@ app.add_typer(backfill.backfill, name="backfill")
 app.add_typer(configure.config, name="config")
 app.add_typer(accounts.accounts, name="accounts")
 app.add_typer(scheduling.scheduling, name="schedule")
+app.add_typer(model.model, name="model")
 app.command("doctor", epilog="Example: cashtag doctor --live")(configure.doctor)
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cashtag.errors import SettingsError
+from cashtag.errors import CashtagError, SettingsError
 
 if TYPE_CHECKING:
     from cashtag.ports import Scorer
     from cashtag.settings import Settings
+
+_QUESTION = "The company reports its results on Thursday after the close."
+_NOT_ASKED = "not asked; see --ask"
 
 
 def _lexicon(_settings: Settings) -> Scorer:
@@ -18,7 +22,58 @@ def _lexicon(_settings: Settings) -> Scorer:
     return LexiconScorer()
 
 
-_MODELS: dict[str, Callable[[Settings], Scorer]] = {"lexicon": _lexicon}
+def _roberta(settings: Settings) -> Scorer:
+    from cashtag.sentiment import roberta
+
+    return roberta.of(settings)
+
+
+def _sagemaker(settings: Settings) -> Scorer:
+    from cashtag.sentiment.sagemaker import EndpointScorer
+
+    return EndpointScorer(settings, settings.models.sagemaker, "sagemaker")
+
+
+def _finbert(settings: Settings) -> Scorer:
+    from cashtag.sentiment.sagemaker import EndpointScorer
+
+    return EndpointScorer(settings, settings.models.finbert, "finbert")
+
+
+def _comprehend(settings: Settings) -> Scorer:
+    from cashtag.sentiment.comprehend import ComprehendScorer
+
+    return ComprehendScorer(settings)
+
+
+@dataclass(frozen=True)
+class _Model:
+    make: Callable[[Settings], Scorer]
+    where: Callable[[Settings], str]
+    remote: bool = False
+    """Reached over a network: to know that it is ready is to ask it."""
+
+
+_MODELS: dict[str, _Model] = {
+    "lexicon": _Model(_lexicon, lambda _: "in process"),
+    "roberta": _Model(_roberta, lambda s: f"in process, {s.models.roberta.folder or 'no folder'}"),
+    "sagemaker": _Model(_sagemaker, lambda s: f"endpoint {s.models.sagemaker.name}", remote=True),
+    "finbert": _Model(_finbert, lambda s: f"endpoint {s.models.finbert.name}", remote=True),
+    "comprehend": _Model(_comprehend, lambda _: "Amazon Comprehend", remote=True),
+}
+
+
+@dataclass(frozen=True)
+class State:
+    """A model that settings can name: where it is, and whether it could answer now."""
+
+    name: str
+    chosen: bool
+    version: str | None
+    """None where only the model itself knows, and was not asked."""
+    where: str
+    ready: str
+    """`yes`, or why not."""
 
 
 def known() -> tuple[str, ...]:
@@ -26,16 +81,36 @@ def known() -> tuple[str, ...]:
     return tuple(sorted(_MODELS))
 
 
-def scorer(settings: Settings) -> Scorer:
-    """Load the model that `enrich.model` names.
+def scorer(settings: Settings, name: str | None = None) -> Scorer:
+    """Load the model of that name; without one, the model that `enrich.model` names.
 
     Raises:
-        SettingsError: there is no model of that name.
+        SettingsError: there is no model of that name, or its settings do not let it load.
     """
-    name = settings.enrich.model
-    make = _MODELS.get(name)
-    if make is None:
+    name = settings.enrich.model if name is None else name
+    model = _MODELS.get(name)
+    if model is None:
         raise SettingsError(
             f"enrich.model = {name!r}: no such model; known are {', '.join(known())}"
         )
-    return make(settings)
+    return model.make(settings)
+
+
+def states(settings: Settings, *, ask: bool = False) -> list[State]:
+    """Return every known model; with `ask`, those elsewhere are asked one question each."""
+    return [_state(settings, name, ask) for name in known()]
+
+
+def _state(settings: Settings, name: str, ask: bool) -> State:
+    model = _MODELS[name]
+    chosen, where = settings.enrich.model == name, model.where(settings)
+    if model.remote and not ask:
+        return State(name, chosen, None, where, _NOT_ASKED)
+    version = None
+    try:
+        made = model.make(settings)
+        version = made.version
+        made.score([_QUESTION])
+    except CashtagError as error:
+        return State(name, chosen, version, where, str(error))
+    return State(name, chosen, version, where, "yes")
