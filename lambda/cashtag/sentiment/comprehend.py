@@ -267,7 +267,7 @@ def _is_sound(result: Mapping[str, Any]) -> bool:
     scores = result.get("SentimentScore")
     if result.get("Sentiment") not in LABELS or not isinstance(scores, Mapping):
         return False
-    found = [scores.get(name) for name in SCORES]
+    found: list[Any] = [scores.get(name) for name in SCORES]
     return all(
         isinstance(score, int | float) and 0 <= score <= 1 + _TOLERANCE for score in found
     ) and bool(abs(sum(found) - 1) <= _TOLERANCE)

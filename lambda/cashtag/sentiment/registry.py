@@ -46,6 +46,24 @@ def _comprehend(settings: Settings) -> Scorer:
     return ComprehendScorer(settings)
 
 
+def _bedrock(settings: Settings) -> Scorer:
+    from cashtag.sentiment.bedrock import BedrockScorer
+
+    return BedrockScorer(settings)
+
+
+def _ensemble(settings: Settings) -> Scorer:
+    from cashtag.sentiment import ensemble
+
+    names = settings.enrich.ensemble.models
+    if unknown := sorted({*names} - {*_MODELS} | {*names} & {ensemble.NAME}):
+        raise SettingsError(
+            f"enrich.ensemble.models names {', '.join(unknown)}; known are "
+            f"{', '.join(name for name in known() if name != ensemble.NAME)}"
+        )
+    return ensemble.make(settings, {name: scorer(settings, name) for name in names})
+
+
 @dataclass(frozen=True)
 class _Model:
     make: Callable[[Settings], Scorer]
@@ -60,6 +78,8 @@ _MODELS: dict[str, _Model] = {
     "sagemaker": _Model(_sagemaker, lambda s: f"endpoint {s.models.sagemaker.name}", remote=True),
     "finbert": _Model(_finbert, lambda s: f"endpoint {s.models.finbert.name}", remote=True),
     "comprehend": _Model(_comprehend, lambda _: "Amazon Comprehend", remote=True),
+    "bedrock": _Model(_bedrock, lambda s: f"Bedrock, {s.models.bedrock.model_id}", remote=True),
+    "ensemble": _Model(_ensemble, lambda s: " + ".join(s.enrich.ensemble.models), remote=True),
 }
 
 

@@ -137,6 +137,15 @@ class Ensemble(Section):
     other_weight: Share
     positive_above: Share
     negative_below: Annotated[float, Field(ge=-1.0, le=0.0)]
+    versions: dict[str, str]
+    rest_seconds: NonNegative
+
+    @field_validator("models")
+    @classmethod
+    def _each_once(cls, models: list[str]) -> list[str]:
+        if len(set(models)) < len(models):
+            raise ValueError("a model is named twice; name each once")
+        return models
 
 
 class Enrich(Section):
