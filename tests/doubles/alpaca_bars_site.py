@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
+from alpaca_keys import forbidden
 from internet import Answer, Request, json_answer
 from share_history import History
 
 from cashtag import sessions
 
 HOST = "data.alpaca.markets"
-KEY, SECRET = "PLANTED-alpaca-key", "PLANTED-alpaca-secret"
 Fault = Callable[[Request], Answer | None]
 
 
@@ -33,9 +33,8 @@ class AlpacaSite:
     def __call__(self, request: Request) -> Answer:
         """Answer one request."""
         self.log.append(request)
-        given = request.headers.get("apca-api-key-id"), request.headers.get("apca-api-secret-key")
-        if given != (KEY, SECRET):
-            return json_answer({"message": "forbidden."}, 403)
+        if (refusal := forbidden(request)) is not None:
+            return refusal
         if self.fault is not None and (answer := self.fault(request)) is not None:
             return answer
         if request.path == "/v2/stocks/bars":

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+from alpaca_keys import forbidden
 from internet import Answer, Request, Site, json_answer
 
 DATA = "data.alpaca.markets"
 TRADING = "paper-api.alpaca.markets"
-KEY_ID, SECRET = "PLANTED-alpaca-key", "PLANTED-alpaca-secret"
 RIGHTS = {"C": "call", "P": "put"}
 Listed = tuple[str, date, str, float]
 """Symbol, expiry, C or P, strike."""
@@ -72,10 +72,7 @@ class Alpaca:
         for fault in self.faults:
             if (answer := fault(request)) is not None:
                 return answer
-        keys = (request.headers.get("apca-api-key-id"), request.headers.get("apca-api-secret-key"))
-        if keys != (KEY_ID, SECRET):
-            return json_answer({"message": "forbidden."}, 403)
-        return None
+        return forbidden(request)
 
     def _data(self, request: Request) -> Answer:
         if (answer := self._fault(request)) is not None:

@@ -6,15 +6,15 @@ Thirty tickers trend; all have a year of bars. Every word in it is made up.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import Any
 
 import alpaca_bars_site
 import alpaca_options_site
 import share_history
 import trending_site
+from alpaca_keys import KEY_ID, SECRET_KEY
 from feeds_site import Edgar, filing, item, rss
 from internet import Answer, Internet, Request, Site
 from x_site import XSite
@@ -29,7 +29,6 @@ THIRTY = (
     "JPM", "GS", "BAC", "WFC", "XOM", "CVX", "PFE", "LLY", "BA", "DIS",
 )  # fmt: skip
 ACCOUNTS = ("anna", "bert", "cleo", "dora", "emil")
-KEY_ID, SECRET_KEY = "PLANTED-world-key-id", "PLANTED-world-secret-key"
 
 
 def token(account: str) -> str:
@@ -100,25 +99,12 @@ class World:
 
     def _alpaca_data(self, request: Request) -> Answer:
         if request.path.startswith("/v1beta1/options") or "trades/latest" in request.path:
-            return self._with(alpaca_options_site, self.chains.sites()[request.host], request)
-        if "screener" in request.path:
-            return self._with(trending_site, self.broker.site, request)
-        return self._with(alpaca_bars_site, self.bars, request)
+            return self.chains.sites()[request.host](request)
+        return self.broker.site(request) if "screener" in request.path else self.bars(request)
 
     def _alpaca_trading(self, request: Request) -> Answer:
-        if "options" in request.path:
-            return self._with(alpaca_options_site, self.chains.sites()[request.host], request)
-        return self._with(trending_site, self.broker.site, request)
-
-    def _with(self, module: Any, site: Site, request: Request) -> Answer:
-        """One key opens all of the broker's sites; each site has a spelling of its own for it."""
-        shown = (request.headers.get("apca-api-key-id"), request.headers.get("apca-api-secret-key"))
-        if shown != (KEY_ID, SECRET_KEY):
-            return site(request)
-        own = getattr(module, "KEY_ID", None) or module.KEY
-        secret = getattr(module, "SECRET_KEY", None) or module.SECRET
-        headers = request.headers | {"apca-api-key-id": own, "apca-api-secret-key": secret}
-        return site(replace(request, headers=headers))
+        chains = "options" in request.path
+        return self.chains.sites()[request.host](request) if chains else self.broker.site(request)
 
 
 def write_secrets(

@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from alpaca_keys import forbidden
 from internet import Answer, Request, Site, json_answer
 
 FINDER, APEWISDOM, STOCKTWITS = "www.finder.com", "apewisdom.io", "api.stocktwits.com"
 DATA, TRADING = "data.alpaca.markets", "paper-api.alpaca.markets"
-KEY_ID, SECRET_KEY = "PLANTED-alpaca-key-id", "PLANTED-alpaca-secret-key"
 
 TWELVE = (
     "TSLA",
@@ -131,9 +131,8 @@ class Broker:
         """Answer as the broker does."""
         if (trouble := self.trouble(request)) is not None:
             return trouble
-        shown = (request.headers.get("apca-api-key-id"), request.headers.get("apca-api-secret-key"))
-        if shown != (KEY_ID, SECRET_KEY):
-            return json_answer({"message": "forbidden."}, 403)
+        if (refusal := forbidden(request)) is not None:
+            return refusal
         if request.path == "/v1beta1/screener/stocks/most-actives":
             top = int(request.query["top"])
             return json_answer(most_actives(self.active[:top]))

@@ -9,8 +9,9 @@ from typing import Any
 
 import orjson
 import pytest
+from alpaca_keys import KEY_ID, SECRET_KEY
 from internet import Answer, Internet, Request, json_answer
-from trending_site import KEY_ID, SECRET_KEY, TRADING, Broker, asset
+from trending_site import TRADING, Broker, asset
 
 from cashtag import sessions
 from cashtag.errors import SourceRefused
@@ -173,17 +174,15 @@ def test_what_was_listed_is_kept_when_asking_by_name_is_refused(
     play: Play, raw: FolderStore
 ) -> None:
     def limited(request: Request) -> Answer | None:
-        return json_answer({}, 429) if request.path.endswith("/NOSUCH") else None
+        return Answer(429) if request.path.endswith("/NOSUCH") else None
 
     world = broker(asset("ATVI", status="inactive"))
     world.trouble = limited
     play(world)
     found = errand(raw, "ATVI", "NOSUCH", "ZZZZ")
     assert found.symbols == [*WATCHED, "ATVI"]
-    assert found.refusal == f"{TRADING} answered 429"
-    assert found.source.health() == (
-        SourceHealth("assets", "refused", f"{TRADING} answered 429", 3),
-    )
+    assert found.refusal == f"{TRADING} answered 429: the rate limit is used up"
+    assert found.source.health() == (SourceHealth("assets", "refused", found.refusal, 3),)
 
 
 # ---------------------------------------------------------------- refusals
@@ -220,7 +219,8 @@ def test_wrong_keys_are_told_and_not_shown(play: Play, raw: FolderStore) -> None
     play(broker())
     found = errand(raw, keys=AlpacaKeys("PLANTED-wrong-id", "PLANTED-wrong-secret"))
     assert found.refusal == (
-        f"{TRADING} answered 403: the Alpaca keys are not valid there (paper and live keys differ)"
+        f"{TRADING} answered 403: the Alpaca keys are not valid there (paper and live keys "
+        'differ), or their plan lacks what was asked for; it says {"message": "forbidden."}'
     )
     assert "PLANTED" not in repr((found.source.health(), found.kept))
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from alpaca_bars_site import HOST, KEY, SECRET, AlpacaSite
+from alpaca_bars_site import HOST, AlpacaSite
+from alpaca_keys import KEY_ID, SECRET_KEY
 from internet import Answer, Internet, json_answer
 from share_history import History, splitting, steady
 from typer.testing import CliRunner
@@ -40,9 +41,9 @@ HISTORIES = {
     "NVDA": splitting(DAYS, SPLIT_DAY, 10.0, (date(2024, 5, 16), 5.0)),
 }
 VIX = {"^VIX": steady(DAYS, 15.0)}
-KEYS = AlpacaKeys(KEY, SECRET)
+KEYS = AlpacaKeys(KEY_ID, SECRET_KEY)
 SMALL: dict[str, Any] = {
-    "live.prices.pause_seconds": 0.01,
+    "live.alpaca.pause_seconds": 0.01,
     "live.request_seconds": 3.0,
     "live.prices.symbols_per_request": 2,
 }
@@ -62,7 +63,7 @@ def yahoo() -> YahooSite:
 def net(
     alpaca: AlpacaSite, yahoo: YahooSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Internet]:
-    remember(KEY, SECRET)  # as reading them from a file does
+    remember(KEY_ID, SECRET_KEY)  # as reading them from a file does
     with Internet({HOST: alpaca, **yahoo.hosts()}, tmp_path) as internet:
         for name, value in internet.environ().items():
             monkeypatch.setenv(name, value)
@@ -189,8 +190,8 @@ def command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *words: str
 ) -> tuple[Any, list[dict[str, Any]]]:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("APCA_API_KEY_ID", KEY)
-    monkeypatch.setenv("APCA_API_SECRET_KEY", SECRET)
+    monkeypatch.setenv("APCA_API_KEY_ID", KEY_ID)
+    monkeypatch.setenv("APCA_API_SECRET_KEY", SECRET_KEY)
     for key, value in SMALL.items():
         name = "CASHTAG_" + key.upper().replace(".", "__")
         monkeypatch.setenv(name, json.dumps(value))

@@ -12,6 +12,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import alpaca_keys
 import orjson
 import pytest
 import trending_site
@@ -308,8 +309,8 @@ def test_the_brokers_list_decides_and_is_recorded_with_the_answer(
     listed = [trending_site.asset(symbol) for symbol in ("PLTR", "META", "NVDA")]
     broker = trending_site.Broker(assets=[*listed, trending_site.asset("GONE", status="inactive")])
     answer = {"tickers": [named(t) for t in ("PLTR", "FB", "GONE", "PUMPX")]}
-    monkeypatch.setenv("APCA_API_KEY_ID", trending_site.KEY_ID)
-    monkeypatch.setenv("APCA_API_SECRET_KEY", trending_site.SECRET_KEY)
+    monkeypatch.setenv("APCA_API_KEY_ID", alpaca_keys.KEY_ID)
+    monkeypatch.setenv("APCA_API_SECRET_KEY", alpaca_keys.SECRET_KEY)
     sites = {"paper-api.alpaca.markets": broker.site}
     with Bedrock(used(answer)) as bedrock, Internet(sites, tmp_path) as net:
         plug(bedrock, monkeypatch)

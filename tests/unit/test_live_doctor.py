@@ -17,7 +17,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from alpaca_bars_site import KEY, SECRET, AlpacaSite
+from alpaca_bars_site import AlpacaSite
+from alpaca_keys import KEY_ID, SECRET_KEY
 from alpaca_options_site import Alpaca
 from bedrock_site import Bedrock, refused, used
 from feeds_site import (
@@ -39,8 +40,6 @@ from trending_site import (
     APEWISDOM,
     DATA,
     FINDER,
-    KEY_ID,
-    SECRET_KEY,
     STOCKTWITS,
     TRADING,
     TWELVE,
@@ -72,8 +71,8 @@ name = "ben"
 auth_token = "PLANTED-token-ben"
 ct0 = "PLANTED-ct0-ben"
 [alpaca]
-key_id = "{KEY}"
-secret_key = "{SECRET}"
+key_id = "{KEY_ID}"
+secret_key = "{SECRET_KEY}"
 """
 
 
@@ -124,7 +123,7 @@ class World:
     def data(self, request: Request) -> Answer:
         """Alpaca's market data: bars, chains, most actives, each of its own double."""
         if request.path.startswith("/v1beta1/screener"):
-            return self.broker.site(_as_broker(request))
+            return self.broker.site(request)
         if "options" in request.path or request.path.endswith("/trades/latest"):
             return self.options.sites()[DATA](request)
         return self.bars(request)
@@ -132,17 +131,8 @@ class World:
     def trading(self, request: Request) -> Answer:
         """Alpaca's trading host: assets and contracts."""
         if request.path.startswith("/v2/assets"):
-            return self.broker.site(_as_broker(request))
+            return self.broker.site(request)
         return self.options.sites()[TRADING](request)
-
-
-def _as_broker(request: Request) -> Request:
-    """The doubles of one host have keys of their own."""
-    given = request.headers.get("apca-api-key-id"), request.headers.get("apca-api-secret-key")
-    if given != (KEY, SECRET):
-        return request
-    keys = {"apca-api-key-id": KEY_ID, "apca-api-secret-key": SECRET_KEY}
-    return replace(request, headers={**request.headers, **keys})
 
 
 @pytest.fixture
@@ -270,7 +260,7 @@ def test_what_a_run_cannot_do_without_fails(world: World) -> None:
 
 
 def test_refused_keys_are_told_where_they_are_used(world: World, tmp_path: Path) -> None:
-    wrong = SECRETS.replace(KEY, "PLANTED-wrong-key")
+    wrong = SECRETS.replace(KEY_ID, "PLANTED-wrong-key")
     (tmp_path / "secrets.toml").write_text(wrong, encoding="utf-8")
     found = examined()
     assert bad(found) == dict.fromkeys(

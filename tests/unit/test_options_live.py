@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from alpaca_options_site import DATA, KEY_ID, SECRET, TRADING, Alpaca, snapshot, symbol
+from alpaca_keys import KEY_ID, SECRET_KEY
+from alpaca_options_site import DATA, TRADING, Alpaca, snapshot, symbol
 from internet import Answer, Internet, Request, json_answer
 
 from cashtag import redaction, services, sessions, steps
@@ -55,7 +56,7 @@ def net(alpaca: Alpaca, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     with Internet(alpaca.sites(), tmp_path) as opened:
         for name, value in opened.environ().items():
             monkeypatch.setenv(name, value)
-        redaction.remember(KEY_ID, SECRET)
+        redaction.remember(KEY_ID, SECRET_KEY)
         yield opened
 
 
@@ -69,7 +70,7 @@ def ask(tmp_path: Path, net: Internet) -> Callable[..., tuple[list[Fetched], Sou
         **live: Any,
     ) -> tuple[list[Fetched], SourceHealth | None]:
         settings = chosen(tmp_path / "lake", *(tickers or ("TSLA",)), **live)
-        errand = Options(settings, keys or AlpacaKeys(KEY_ID, SECRET), lambda: at)
+        errand = Options(settings, keys or AlpacaKeys(KEY_ID, SECRET_KEY), lambda: at)
         raw = services.folder_lake(settings.lake).raw
         day = Day(MONDAY, sessions.cutoff(MONDAY), ())
         found = list(errand.fetch(day, held.held(raw, MONDAY), Deadline(left)))
@@ -194,7 +195,9 @@ def test_a_refused_stock_is_named_and_the_others_are_kept(
     ]
     assert health is not None
     assert health.status == "refused"
-    assert health.reason == "TSLA: data.alpaca.markets answered 422"
+    assert health.reason == (
+        'TSLA: data.alpaca.markets answered 422: it says {"message": "unprocessable"}'
+    )
 
 
 @pytest.mark.parametrize(
@@ -210,7 +213,7 @@ def test_a_refused_stock_is_named_and_the_others_are_kept(
         (Answer(200, b'{"snapshots": {"TSLA', {}), "no JSON"),
         (json_answer({"next_page_token": None}), "is not what it documents"),
         (json_answer({"snapshots": [1], "next_page_token": None}), "is not what it documents"),
-        (json_answer([]), "answered with no object"),
+        (json_answer([]), "is not what it documents"),
         (Answer(200, b"x" * 20_001), "sent more than 20,000 bytes"),
         (Answer(302, b"", {"location": "http://data.alpaca.markets/"}), "without encryption"),
         (Answer(200, b'{"snapshots": {}}', cut=4), "broke off"),
@@ -220,7 +223,7 @@ def test_every_answer_but_a_chain_is_a_refusal_in_words(
     ask: Ask, alpaca: Alpaca, answer: Answer, said: str
 ) -> None:
     alpaca.faults.append(lambda request: answer if "/snapshots/" in request.path else None)
-    (fetched,), health = ask(options__pause_seconds=0.01, max_bytes=20_000)
+    (fetched,), health = ask(alpaca__pause_seconds=0.01, max_bytes=20_000)
     assert fetched.status == "refused"
     assert said in (fetched.reason or "")
     assert health is not None
@@ -232,7 +235,7 @@ def test_a_busy_moment_is_waited_out_once(ask: Ask, alpaca: Alpaca, net: Interne
     alpaca.faults.append(
         lambda request: busy.pop() if busy and "/snapshots/" in request.path else None
     )
-    (fetched,), health = ask(options__pause_seconds=0.01, options__attempts=3)
+    (fetched,), health = ask(alpaca__pause_seconds=0.01, alpaca__attempts=3)
     assert fetched.status == "ok"
     assert health is not None
     assert health.requests == 3 + 2
@@ -322,7 +325,7 @@ def run(folder: Path, *tickers: str, **live: Any) -> Any:
     """An Env whose live source has this errand only, at the cutoff of Monday."""
     settings = chosen(folder, *tickers, **live)
     env = services.embedded(settings)
-    errand = Options(settings, AlpacaKeys(KEY_ID, SECRET), lambda: MORNING)
+    errand = Options(settings, AlpacaKeys(KEY_ID, SECRET_KEY), lambda: MORNING)
     source = LiveSource(
         settings,
         env.lake,

@@ -12,7 +12,8 @@ from typing import Any
 
 import orjson
 import pytest
-from alpaca_bars_site import HOST, KEY, SECRET, AlpacaSite
+from alpaca_bars_site import HOST, AlpacaSite
+from alpaca_keys import KEY_ID, SECRET_KEY
 from internet import Answer, Internet, Request, json_answer
 from share_history import History, splitting, steady
 from yahoo_site import YahooSite
@@ -43,10 +44,10 @@ HISTORIES = {
     "MNTS": splitting(DAYS, date(2024, 5, 23), 0.02, start=0.5),
 }
 VIX = {"^VIX": steady(DAYS, 15.0)}
-KEYS = AlpacaKeys(KEY, SECRET)
+KEYS = AlpacaKeys(KEY_ID, SECRET_KEY)
 SMALL: dict[str, Any] = {
     "scrape.bars_per_run": 60,
-    "live.prices.pause_seconds": 0.01,
+    "live.alpaca.pause_seconds": 0.01,
     "live.request_seconds": 3.0,
 }
 
@@ -65,7 +66,7 @@ def yahoo() -> YahooSite:
 def net(
     alpaca: AlpacaSite, yahoo: YahooSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Internet]:
-    remember(KEY, SECRET)  # as reading them from a file does
+    remember(KEY_ID, SECRET_KEY)  # as reading them from a file does
     with Internet({HOST: alpaca, **yahoo.hosts()}, tmp_path) as internet:
         for name, value in internet.environ().items():
             monkeypatch.setenv(name, value)
@@ -220,11 +221,11 @@ def test_yahoo_takes_over_what_alpaca_lacks_and_what_it_refuses(
 def test_a_refusal_of_alpaca_is_told_and_costs_nothing(
     net: Internet, raw: FolderStore, alpaca: AlpacaSite
 ) -> None:
-    alpaca.fault = lambda _: json_answer({"message": f"bad key {KEY}"}, 401)
+    alpaca.fault = lambda _: json_answer({"message": f"bad key {KEY_ID}"}, 401)
     health, _ = scrape(raw, "NVDA")
     assert held_tickers(raw) == {"yahoo": {"NVDA", "SPY", "^VIX"}}
     assert health["alpaca"].status == "refused"
-    assert "refused the keys" in (health["alpaca"].reason or "")
+    assert "keys are not valid" in (health["alpaca"].reason or "")
     assert "PLANTED" not in repr(health)
     assert health["prices"].status == "ok"
 

@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime
-from functools import partial
+from datetime import UTC, date, datetime, time, timedelta
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from cashtag import sessions
 from cashtag.errors import SourceRefused
-from cashtag.scrape import waiting
 from cashtag.scrape.adjusting import Action, recognised
-from cashtag.scrape.bars import Answer, Bar, Span, Unavailable, judged
+from cashtag.scrape.bars import Answer, Bar, Span, judged
 from cashtag.scrape.credentials import AlpacaKeys
 from cashtag.scrape.deadline import Deadline
+from cashtag.scrape.fetch import Unsuccessful
 from cashtag.settings import Settings
 from cashtag.tickers import is_symbol
 
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from cashtag.scrape.alpaca_client import Client
 
 Found = dict[str, list[dict[str, Any]]]
+_BAD_REQUEST = (400, 422)  # with a word about symbols: Alpaca does not know one of them
 _WORD = re.compile(r"\b[A-Z]+(?:\.[A-Z]+)?\b")  # a symbol, in what Alpaca says of one
 
 
@@ -51,8 +51,7 @@ class AlpacaBars:
         """Yield one answer a ticker. Raises SourceRefused when Alpaca is down."""
         size = self._settings.live.prices.symbols_per_request
         for start in range(0, len(tickers), size):
-            batch = tickers[start : start + size]
-            yield from waiting.answer(partial(self._batch, batch, span, until), until, self.name)
+            yield from self._batch(tickers[start : start + size], span, until)
 
     def _batch(self, tickers: Sequence[str], span: Span, until: Deadline) -> list[Answer]:
         from cashtag.scrape.alpaca_client import Client
@@ -61,13 +60,13 @@ class AlpacaBars:
         try:
             return self._ask(client, tickers, span)
         finally:
-            self.requests += client.bounds.requests
-            self.left = client.bounds.left
+            self.requests += client.requests
+            self.left = client.left
 
     def _ask(self, client: Client, tickers: Sequence[str], span: Span) -> list[Answer]:
         raw, unknown = self._without_bad_symbols(client, tickers, span)
         asked = [ticker for ticker in tickers if ticker not in unknown and raw.get(ticker)]
-        adjusted: Found = client.bars(asked, span, "all") if asked else {}
+        adjusted: Found = self._history(client, asked, span, "all") if asked else {}
         actions = self._actions(client, asked, span) if asked else None
         feed = self._settings.live.prices.feed
         found = [Answer(ticker, refused=why) for ticker, why in unknown.items()]
@@ -110,27 +109,61 @@ class AlpacaBars:
         self, client: Client, tickers: Sequence[str], span: Span
     ) -> tuple[Found, dict[str, str]]:
         """Raw bars, and the symbols for which Alpaca refused the request, which was made again."""
-        from cashtag.scrape.alpaca_client import BadSymbols
-
         unknown: dict[str, str] = {}
         while asked := [ticker for ticker in tickers if ticker not in unknown]:
             try:
-                return client.bars(asked, span, "raw"), unknown
-            except BadSymbols as refusal:
-                words = set(_WORD.findall(refusal.message))
+                return self._history(client, asked, span, "raw"), unknown
+            except Unsuccessful as refusal:
+                told = refusal.body.decode("utf-8", "replace")
+                words = set(_WORD.findall(told)) if "symbol" in told.lower() else set()
                 named = {ticker: "asset unknown" for ticker in asked if ticker in words}
-                if not named:
-                    raise Unavailable(str(refusal)) from refusal
+                if refusal.status not in _BAD_REQUEST or not named:
+                    raise
                 unknown |= named
         return {}, unknown
+
+    def _history(
+        self, client: Client, tickers: Sequence[str], span: Span, adjustment: str
+    ) -> Found:
+        """Daily bars by symbol, as Alpaca's JSON has them; what Alpaca does not know is not there."""
+        from alpaca.data.enums import Adjustment, DataFeed
+        from alpaca.data.requests import StockBarsRequest
+        from alpaca.data.timeframe import TimeFrame
+
+        wanted = StockBarsRequest(
+            symbol_or_symbols=list(tickers),
+            timeframe=TimeFrame.Day,
+            start=datetime.combine(span.first, time(), tzinfo=UTC),
+            # Daily bars are stamped midnight New York, which is the same date in UTC.
+            end=datetime.combine(span.last + timedelta(days=1), time(), tzinfo=UTC)
+            - timedelta(seconds=1),
+            adjustment=Adjustment(adjustment),
+            feed=DataFeed(self._settings.live.prices.feed),
+        )
+        return client.asked(lambda: dict(client.stocks.get_stock_bars(wanted)))
 
     def _actions(
         self, client: Client, tickers: Sequence[str], span: Span
     ) -> dict[str, dict[date, Action]] | None:
         """Splits and dividends by ticker and ex-date; None where Alpaca does not tell them."""
+        from alpaca.data.enums import CorporateActionsType as Kind
+        from alpaca.data.requests import CorporateActionsRequest
+
+        wanted = CorporateActionsRequest(
+            symbols=list(tickers),
+            types=[
+                Kind.CASH_DIVIDEND,
+                Kind.STOCK_DIVIDEND,
+                Kind.FORWARD_SPLIT,
+                Kind.REVERSE_SPLIT,
+            ],
+            start=span.first,
+            end=span.last,
+            limit=None,
+        )
         try:
-            told = client.actions(tickers, span.first, span.last)
-            return _by_ticker(told)
+            told = client.asked(lambda: client.actions.get_corporate_actions(wanted))
+            return _by_ticker(dict(told))
         except SourceRefused as refusal:
             self.actions_refused = str(refusal)
         except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError) as error:

@@ -1,221 +1,183 @@
-"""alpaca-py's own clients within bounds: time-outs, bytes, pages and attempts, which it has not.
+"""alpaca-py's own clients within bounds: what they ask for is sent by our `fetch`.
 
-alpaca-py waits without end for an answer, sleeps and retries by itself on 429 and 504, and follows
-`next_page_token` as long as there is one. Its clients pass everything through `_one_request`, which
-is overridden here; nothing of the library is changed. Imported only where Alpaca is asked.
+By itself the library waits without end for an answer of any size, sleeps and tries again on 429
+and 504, and follows `next_page_token` as long as there is one. All of its clients send through
+`RESTClient._one_request`, which is overridden here; nothing of the library is changed. Imported
+only where Alpaca is asked, for it brings pandas.
 """
 
 from __future__ import annotations
 
-import io
 import threading
-import time
-from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
-from datetime import time as clock
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+from urllib.parse import urlencode
 
-import requests
-import urllib3
-from alpaca.common.exceptions import APIError
 from alpaca.common.rest import RESTClient
-from alpaca.data.enums import Adjustment, CorporateActionsType, DataFeed
 from alpaca.data.historical.corporate_actions import CorporateActionsClient
+from alpaca.data.historical.option import OptionHistoricalDataClient
+from alpaca.data.historical.screener import ScreenerClient
 from alpaca.data.historical.stock import StockHistoricalDataClient
-from alpaca.data.requests import CorporateActionsRequest, StockBarsRequest
-from alpaca.data.timeframe import TimeFrame
+from alpaca.trading.client import TradingClient
 
 from cashtag.errors import SourceRefused
-from cashtag.redaction import redacted
-from cashtag.scrape.bars import Span, Unavailable
+from cashtag.scrape.addresses import host_of, plain
 from cashtag.scrape.credentials import AlpacaKeys
 from cashtag.scrape.deadline import Deadline
+from cashtag.scrape.fetch import Unsuccessful, fetch, json_of
 from cashtag.settings import Settings
 
-_STEP = 1 << 16
-_TOLD = 120  # characters of somebody else's words in a reason
 _TOO_MANY = 429
 _SERVER_ERRORS = 500
-_BAD_REQUEST = (400, 422)
-_ACTIONS = [
-    CorporateActionsType.CASH_DIVIDEND,
-    CorporateActionsType.STOCK_DIVIDEND,
-    CorporateActionsType.FORWARD_SPLIT,
-    CorporateActionsType.REVERSE_SPLIT,
-]
+_NOT_ALLOWED = (401, 403)
+# What the library takes for no answer at all where Alpaca has nothing.
+_EMPTY = ("bars", "snapshots", "trades")
 
-
-class BadSymbols(SourceRefused):
-    """Alpaca refuses the whole request because of symbols that it does not know."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(f"Alpaca does not know a symbol: {message}")
-        self.message = message
-
-
-class _Bounds:
-    """What one fetch may take, and what it has taken."""
-
-    def __init__(self, settings: Settings, until: Deadline) -> None:
-        self.live = settings.live
-        self.until = until
-        self.requests = 0
-        self.left: int | None = None
-        self.paused = threading.Event()  # never set: a wait on it is a sleep
-
-    def body(self, response: requests.Response, **_: Any) -> requests.Response:
-        """Read the body within bounds; the response then gives it as if it had just come."""
-        remaining = response.headers.get("x-ratelimit-remaining", "")
-        self.left = int(remaining) if remaining.isdecimal() else self.left
-        ends = time.monotonic() + self.until.within(self.live.request_seconds)
-        read = bytearray()
-        try:
-            while piece := response.raw.read1(_STEP, decode_content=True):
-                read += piece
-                if len(read) > self.live.max_bytes:
-                    raise Unavailable(f"Alpaca sent more than {self.live.max_bytes} bytes")
-                if time.monotonic() > ends:
-                    raise Unavailable("Alpaca sent its answer too slowly (live.request_seconds)")
-        except urllib3.exceptions.TimeoutError as error:
-            raise Unavailable("Alpaca did not answer in time (live.request_seconds)") from error
-        except urllib3.exceptions.HTTPError as error:
-            raise Unavailable(f"Alpaca's answer broke off: {type(error).__name__}") from error
-        finally:
-            if response.raw.closed is False:
-                response.raw.close()
-        response.raw = io.BytesIO(bytes(read))
-        return response
+T = TypeVar("T")
+Send = Callable[[str, Mapping[str, Any], Mapping[str, str]], Any]
 
 
 class _Bounded(RESTClient):
-    """A client of alpaca-py whose every request is bounded. `bounds` is set after it is made."""
+    """A client of alpaca-py whose requests go through `send`: address, parameters, headers."""
 
-    bounds: _Bounds
-    _seen: set[str]
-
-    def begin(self, bounds: _Bounds) -> None:
-        """Start a fetch of several pages."""
-        self.bounds, self._seen = bounds, set()
+    send: Send
 
     def _one_request(self, method: str, url: str, opts: dict[str, Any], retry: int) -> Any:
-        rules = self.bounds.live.prices
-        token = (opts.get("params") or {}).get("page_token")
-        if token is not None:
-            if token in self._seen or len(self._seen) >= rules.most_pages:
-                raise Unavailable(f"Alpaca's pages do not end (after {len(self._seen) + 1})")
-            self._seen.add(token)
-        for left in reversed(range(rules.attempts)):
-            bounded = {
-                **opts,
-                "timeout": self.bounds.until.within(self.bounds.live.request_seconds),
-                "stream": True,
-                "hooks": {"response": self.bounds.body},
-            }
-            self.bounds.requests += 1
-            try:
-                answer = super()._one_request(method, url, bounded, 0)
-            except APIError as error:
-                status = error.status_code or 0
-                if left and (status == _TOO_MANY or status >= _SERVER_ERRORS):
-                    self.bounds.paused.wait(self.bounds.until.within(rules.pause_seconds))
-                    continue
-                raise _told(error) from error
-            if not isinstance(answer, dict):
-                raise Unavailable(f"Alpaca answered with {type(answer).__name__}, not an object")
-            if answer.get("bars", answer) is None:
-                answer["bars"] = {}  # what the library takes for no answer at all
-            return answer
-        raise AssertionError("the last attempt returns or raises")
+        assert method.upper() == "GET", f"{method} {url}: nothing is ordered here"
+        return self.send(url, opts.get("params") or {}, opts["headers"])
 
 
-class _Bars(_Bounded, StockHistoricalDataClient):
-    """Daily bars."""
+class _Stocks(_Bounded, StockHistoricalDataClient):
+    """Bars and trades."""
 
 
 class _Actions(_Bounded, CorporateActionsClient):
     """Splits and dividends."""
 
 
+class _Options(_Bounded, OptionHistoricalDataClient):
+    """Snapshots of chains."""
+
+
+class _Screener(_Bounded, ScreenerClient):
+    """Most actives."""
+
+
+class _Trading(_Bounded, TradingClient):
+    """Assets and contracts: lists that are read."""
+
+
+B = TypeVar("B", _Stocks, _Actions, _Options, _Screener, _Trading)
+
+
 class Client:
-    """Bars and corporate actions of Alpaca, as its JSON has them."""
+    """The library's clients for one piece of work: a batch of symbols, a chain, a list.
 
-    def __init__(self, settings: Settings, keys: AlpacaKeys, until: Deadline) -> None:
-        self._settings = settings
-        self.bounds = _Bounds(settings, until)
-        url = settings.live.alpaca.data_url
-        self._bars = _Bars(keys.key_id, keys.secret_key, raw_data=True, url_override=url)
-        self._actions = _Actions(keys.key_id, keys.secret_key, raw_data=True, url_override=url)
+    `requests` counts what was sent, `left` is what Alpaca said last of its rate limit, `url` is
+    the last address. Not for several threads at once.
+    """
 
-    def bars(
-        self, symbols: Sequence[str], span: Span, adjustment: str
-    ) -> dict[str, list[dict[str, Any]]]:
-        """Return daily bars by symbol; a symbol that Alpaca does not know is not in it.
+    def __init__(
+        self, settings: Settings, keys: AlpacaKeys, until: Deadline, attempts: int | None = None
+    ) -> None:
+        self._settings, self._keys, self._until = settings, keys, until
+        self._attempts = attempts or settings.live.alpaca.attempts
+        self._answered: set[str] = set()
+        self._pages = 0
+        self._never = threading.Event()  # a wait on it is a sleep
+        self.requests, self.url = 0, ""
+        self.left: int | None = None
+        data, trading = settings.live.alpaca.data_url, settings.live.alpaca.trading_url
+        self.stocks = self._made(_Stocks, data)
+        self.actions = self._made(_Actions, data)
+        self.options = self._made(_Options, data)
+        self.screener = self._made(_Screener, data)
+        self.trading = self._made(_Trading, trading)
 
-        Raises:
-            BadSymbols: the request was refused because of some symbols.
-            SourceRefused: it was refused, or did not come within bounds.
-        """
-        asked = StockBarsRequest(
-            symbol_or_symbols=list(symbols),
-            timeframe=TimeFrame.Day,
-            start=datetime.combine(span.first, clock(), tzinfo=UTC),
-            # Daily bars are stamped midnight New York, which is the same date in UTC.
-            end=datetime.combine(span.last + timedelta(days=1), clock(), tzinfo=UTC)
-            - timedelta(seconds=1),
-            adjustment=Adjustment(adjustment),
-            feed=DataFeed(self._settings.live.prices.feed),
-        )
-        self._bars.begin(self.bounds)
-        return dict(self._asked(lambda: self._bars.get_stock_bars(asked)))
-
-    def actions(self, symbols: Sequence[str], first: date, last: date) -> dict[str, Any]:
-        """Return corporate actions with an ex-date from `first` to `last`, by their kind.
+    def asked(self, call: Callable[[], T]) -> T:
+        """What a call of one of the clients returns.
 
         Raises:
-            SourceRefused: as `bars`.
+            Unsuccessful: Alpaca refused; the reason says what it says, `status` and `body` are its.
+            SourceRefused: no answer within bounds, or another than it documents.
         """
-        asked = CorporateActionsRequest(
-            symbols=list(symbols), types=_ACTIONS, start=first, end=last, limit=None
-        )
-        self._actions.begin(self.bounds)
-        return dict(self._asked(lambda: self._actions.get_corporate_actions(asked)))
-
-    def _asked(self, call: Any) -> Any:
         try:
             return call()
         except SourceRefused:
             raise
-        except requests.Timeout as error:
-            raise Unavailable("Alpaca did not answer in time (live.request_seconds)") from error
-        except requests.JSONDecodeError as error:
-            raise Unavailable("Alpaca answered with something that is no JSON") from error
-        except requests.RequestException as error:
-            raise Unavailable(f"Alpaca cannot be reached: {_short(str(error))}") from error
         except Exception as error:
-            # Pages of another shape than it documents end in whatever the library makes of them.
-            raise Unavailable(
+            # Answers of another shape than it documents end in whatever the library makes of them.
+            raise SourceRefused(
                 f"Alpaca's answer is not what it documents: {type(error).__name__} "
-                f"{_short(str(error))}"
+                f"{plain(str(error))}"
             ) from error
 
-
-def _told(error: APIError) -> SourceRefused:
-    """What a status means, and what to do about it."""
-    status, message = error.status_code or 0, _short(str(error))
-    if status in (401, 403):
-        return Unavailable(
-            f"Alpaca refused the keys or the feed ({status}: {message}); check the keys, and "
-            "live.prices.feed"
+    def _made(self, kind: type[B], base: str) -> B:
+        made = kind(
+            self._keys.key_id,
+            self._keys.secret_key,
+            raw_data=True,
+            url_override=base.rstrip("/"),
         )
-    if status == _TOO_MANY:
-        return Unavailable("Alpaca's rate limit is used up (429)")
-    if status >= _SERVER_ERRORS:
-        return Unavailable(f"Alpaca is out of order ({status})")
-    if status in _BAD_REQUEST and "symbol" in message.lower():
-        return BadSymbols(message)
-    return Unavailable(f"Alpaca refused the request ({status}: {message})")
+        made.send = self._send
+        return made
+
+    def _send(self, url: str, fields: Mapping[str, Any], headers: Mapping[str, str]) -> Any:
+        """Answer one request of the library; pages without end are refused."""
+        # Bytes, so that an enumeration is sent by its value.
+        given = {
+            name: value.encode() if isinstance(value, str) else value
+            for name, value in fields.items()
+            if value is not None
+        }
+        self.url = f"{url}?{urlencode(given)}" if given else url
+        if self.url in self._answered:
+            raise SourceRefused(f"{host_of(url)} leads in a circle from page to page")
+        self._pages += "page_token" in given
+        most = self._settings.live.alpaca.most_pages
+        if self._pages > most:
+            raise SourceRefused(
+                f"{host_of(url)} has more than {most} pages (live.alpaca.most_pages)"
+            )
+        found = self._attempted(headers)
+        self._answered.add(self.url)
+        if not isinstance(found, dict):
+            return found
+        return found | {name: {} for name in _EMPTY if found.get(name, {}) is None}
+
+    def _attempted(self, headers: Mapping[str, str]) -> Any:
+        pause = self._settings.live.alpaca.pause_seconds
+        for left in reversed(range(self._attempts)):
+            self.requests += 1
+            try:
+                page = fetch(self.url, self._settings, self._until, headers=headers)
+            except Unsuccessful as refusal:
+                self._count(refusal.headers)
+                busy = refusal.status == _TOO_MANY or refusal.status >= _SERVER_ERRORS
+                if busy and left and self._until.left > pause:
+                    self._never.wait(pause)
+                    continue
+                raise _told(refusal) from refusal
+            self._count(page.headers)
+            return json_of(page)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _count(self, headers: Mapping[str, str]) -> None:
+        remaining = headers.get("x-ratelimit-remaining", "")
+        self.left = int(remaining) if remaining.isdecimal() else self.left
 
 
-def _short(text: str) -> str:
-    """Somebody else's words: one line, not long, without secrets."""
-    return " ".join(redacted(text).split())[:_TOLD]
+def _told(refusal: Unsuccessful) -> Unsuccessful:
+    """The refusal with what its status means at Alpaca, and what Alpaca says of it."""
+    told = []
+    if refusal.status == _TOO_MANY:
+        told.append("the rate limit is used up")
+    if refusal.status in _NOT_ALLOWED:
+        told.append(
+            "the Alpaca keys are not valid there (paper and live keys differ), or their plan "
+            "lacks what was asked for"
+        )
+    if words := plain(refusal.body.decode("utf-8", "replace")):
+        told.append(f"it says {words}")
+    reason = f"{refusal}: {'; '.join(told)}" if told else str(refusal)
+    return Unsuccessful(reason, refusal.status, refusal.headers, refusal.body)

@@ -1,7 +1,7 @@
 """The broker's lists by alpaca-py's own clients: its assets, and the stocks traded most.
 
-alpaca-py makes the requests; our bounded fetch sends them. By itself it would wait without end
-for an answer of any size, and repeat a request that was refused for want of patience (429, 504).
+They are asked for once: a list of most actives has others to stand in for it, and the assets are
+asked for again when the run is resumed.
 """
 
 from __future__ import annotations
@@ -9,22 +9,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
 
 from cashtag.errors import SourceRefused
 from cashtag.scrape.addresses import host_of
-from cashtag.scrape.fetch import Unsuccessful, fetch_json
+from cashtag.scrape.fetch import Unsuccessful
 
 if TYPE_CHECKING:
+    from cashtag.scrape.alpaca_client import Client
     from cashtag.scrape.credentials import AlpacaKeys
     from cashtag.scrape.deadline import Deadline
     from cashtag.settings import Settings
 
-MOST_AT_ONCE = (
-    100  # rows that the screener gives at most, docs.alpaca.markets/reference/mostactives
-)
+# Rows that the screener gives at most, docs.alpaca.markets/reference/mostactives
+MOST_AT_ONCE = 100
 _MISSING = 404
-_NOT_ALLOWED = (401, 403)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +40,12 @@ def most_actives(settings: Settings, keys: AlpacaKeys, top: int, until: Deadline
         SourceRefused: the broker refused, or answered with something else.
     """
     from alpaca.data.enums import MostActivesBy
-    from alpaca.data.historical.screener import ScreenerClient
     from alpaca.data.requests import MostActivesRequest
 
-    sent = _Sent(settings, until, settings.live.alpaca.data_url)
-
-    class Client(_Bounded, ScreenerClient):
-        sending = sent
-
-    client = Client(keys.key_id, keys.secret_key, raw_data=True, url_override=sent.base)
+    client = _client(settings, keys, until)
     wanted = MostActivesRequest(by=MostActivesBy.VOLUME, top=min(top, MOST_AT_ONCE))
-    found = client.get_most_actives(wanted)
-    return sent.answer(found, "most_actives")
+    found = client.asked(lambda: client.screener.get_most_actives(wanted))
+    return _rows(client.url, found, "most_actives")
 
 
 def active_assets(settings: Settings, keys: AlpacaKeys, until: Deadline) -> Answer:
@@ -65,9 +57,10 @@ def active_assets(settings: Settings, keys: AlpacaKeys, until: Deadline) -> Answ
     from alpaca.trading.enums import AssetClass, AssetStatus
     from alpaca.trading.requests import GetAssetsRequest
 
-    sent = _Sent(settings, until, settings.live.alpaca.trading_url)
+    client = _client(settings, keys, until)
     wanted = GetAssetsRequest(status=AssetStatus.ACTIVE, asset_class=AssetClass.US_EQUITY)
-    return sent.answer(_trading(sent, keys).get_all_assets(wanted))
+    found = client.asked(lambda: client.trading.get_all_assets(wanted))
+    return _rows(client.url, found)
 
 
 def one_asset(settings: Settings, keys: AlpacaKeys, symbol: str, until: Deadline) -> Answer:
@@ -76,63 +69,25 @@ def one_asset(settings: Settings, keys: AlpacaKeys, symbol: str, until: Deadline
     Raises:
         SourceRefused: the broker refused, or answered with something else.
     """
-    sent = _Sent(settings, until, settings.live.alpaca.trading_url)
+    client = _client(settings, keys, until)
     try:
-        found = _trading(sent, keys).get_asset(symbol)
+        found = client.asked(lambda: client.trading.get_asset(symbol))
     except Unsuccessful as refusal:
         if refusal.status == _MISSING:
-            return Answer(sent.url, ())
+            return Answer(client.url, ())
         raise
-    return sent.answer([found])
+    return _rows(client.url, [found])
 
 
-class _Sent:
-    """The one request of a client: where it may go, and where it went."""
+def _client(settings: Settings, keys: AlpacaKeys, until: Deadline) -> Client:
+    from cashtag.scrape.alpaca_client import Client
 
-    def __init__(self, settings: Settings, until: Deadline, base: str) -> None:
-        self.settings, self.until, self.base = settings, until, base.rstrip("/")
-        self.url = self.base
-
-    def get(self, url: str, params: Mapping[str, Any], headers: Mapping[str, str]) -> Any:
-        assert url.startswith(f"{self.base}/"), f"{url} is not below {self.base}"
-        # Bytes, so that an enumeration is sent by its value.
-        fields = {k: v.encode() if isinstance(v, str) else v for k, v in params.items()}
-        self.url = f"{url}?{urlencode(fields)}" if fields else url
-        try:
-            return fetch_json(self.url, self.settings, self.until, headers=headers)
-        except Unsuccessful as refusal:
-            if refusal.status not in _NOT_ALLOWED:
-                raise
-            raise Unsuccessful(
-                f"{refusal}: the Alpaca keys are not valid there (paper and live keys differ)",
-                refusal.status,
-            ) from refusal
-
-    def answer(self, found: Any, field: str | None = None) -> Answer:
-        rows = found.get(field) if field and isinstance(found, dict) else found
-        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            what = f"a list `{field}`" if field else "a list of assets"
-            raise SourceRefused(f"{host_of(self.url)} answered without {what}")
-        return Answer(self.url, tuple(rows))
+    return Client(settings, keys, until, attempts=1)
 
 
-class _Bounded:
-    """What a client of alpaca-py inherits before the client: its requests go through `fetch`."""
-
-    sending: _Sent
-
-    def _one_request(
-        self, method: str, url: str, opts: Mapping[str, Any], retry: int
-    ) -> dict[str, Any]:
-        assert method.upper() == "GET", f"{method} {url}: lists are read, nothing is ordered here"
-        found: dict[str, Any] = self.sending.get(url, opts.get("params") or {}, opts["headers"])
-        return found
-
-
-def _trading(sent: _Sent, keys: AlpacaKeys) -> Any:
-    from alpaca.trading.client import TradingClient
-
-    class Client(_Bounded, TradingClient):
-        sending = sent
-
-    return Client(keys.key_id, keys.secret_key, raw_data=True, url_override=sent.base)
+def _rows(url: str, found: Any, field: str | None = None) -> Answer:
+    rows = found.get(field) if field and isinstance(found, dict) else found
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        what = f"a list `{field}`" if field else "a list of assets"
+        raise SourceRefused(f"{host_of(url)} answered without {what}")
+    return Answer(url, tuple(rows))

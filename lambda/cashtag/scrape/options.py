@@ -23,7 +23,8 @@ from cashtag.settings import Settings
 from cashtag.tickers import canonical, is_symbol
 
 if TYPE_CHECKING:
-    from cashtag.scrape.alpaca_options import Chain, Client
+    from cashtag.scrape.alpaca_client import Client
+    from cashtag.scrape.alpaca_options import Chain
 
 SOURCE = "alpaca"
 HEALTH = "alpaca-options"
@@ -64,14 +65,15 @@ class Options:
             return
         if not self._asked:
             return
-        from cashtag.scrape.alpaca_options import Client
+        from cashtag.scrape import alpaca_options
+        from cashtag.scrape.alpaca_client import Client
 
         last = day.dt + timedelta(days=self._settings.live.options.days)
 
         def chain(ticker: str) -> Chain:
-            client = Client(self._settings, self._keys, until, self._clock)
+            client = Client(self._settings, self._keys, until)
             self._clients.append(client)
-            return client.chain(ticker, session, last)
+            return alpaca_options.chain(client, self._settings, ticker, session, last, self._clock)
 
         threads = self._settings.live.options.threads
         for ticker, found in waiting.answers(chain, self._asked, threads, until, self.name):

@@ -34,6 +34,9 @@ class Alpaca(Section):
     trading_url: Url
     feed: Literal["iex", "sip", "delayed_sip"]
     options_feed: Literal["indicative", "opra"]
+    attempts: Count
+    pause_seconds: NonNegative
+    most_pages: Count
 
 
 class TrendingSites(Section):
@@ -54,9 +57,6 @@ class Prices(Section):
     most_gaps: Share
     split_from: Annotated[float, Field(gt=1.0, le=2.0)]
     symbols_per_request: Annotated[int, Field(ge=1, le=1000)]
-    most_pages: Count
-    attempts: Count
-    pause_seconds: NonNegative
     yahoo_threads: Annotated[int, Field(ge=1, le=32)]
     give_up_after: Count
     cookie_share: Annotated[float, Field(gt=0.0, le=1.0)]
@@ -112,8 +112,6 @@ class Options(Section):
     days: Count
     strikes: Share
     threads: Annotated[int, Field(ge=1, le=16)]
-    attempts: Count
-    pause_seconds: NonNegative
 
 
 class DiscoveryCall(Section):
