@@ -43,9 +43,8 @@ import json
 import math
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnxruntime
@@ -83,8 +82,7 @@ class ModelError(RuntimeError):
     """A folder that holds no model this code can run, or one that was damaged."""
 
 
-@dataclass(frozen=True)
-class Model:
+class Model(NamedTuple):
     """A loaded model: what it says of itself, its tokenizer and its session (thread-safe)."""
 
     manifest: dict[str, Any]
@@ -123,6 +121,8 @@ def model_fn(model_dir: str) -> Model:
     options.intra_op_num_threads = _setting("THREADS", processors())
     options.inter_op_num_threads = 1
     options.enable_mem_pattern = False  # a plan kept per batch shape is memory that grows
+    # Threads that wait in a loop for their next piece starve whoever shares the processors.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(
         str(folder / manifest["weights"]["file"]), options, providers=["CPUExecutionProvider"]
