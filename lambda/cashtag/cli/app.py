@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from cashtag.cli import accounts, ask, backfill, configure, data, day, model, scheduling
+from cashtag.cli import accounts, ask, backfill, configure, cost, data, day, model, scheduling
 
 app = typer.Typer(
     name="cashtag",
@@ -33,6 +33,7 @@ app.command("explain", epilog="Example: cashtag explain NVDA 2026-04-15")(ask.ex
 app.command("evaluate", epilog="Example: cashtag evaluate labelled.csv --model lexicon")(
     ask.evaluate
 )
+app.command("cost", epilog="Example: cashtag cost --tweets-per-day 3000")(cost.cost)
 app.add_typer(ask.review, name="review")
 app.add_typer(data.importing, name="import")
 app.add_typer(data.exporting, name="export")
