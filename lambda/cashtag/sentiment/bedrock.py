@@ -40,6 +40,7 @@ _REMEDIES = {
     "InvalidSignatureException": "renew the AWS credentials, and check this machine's clock",
     "NoCredentialsError": "set AWS_PROFILE, or choose another model (enrich.model)",
     "NoRegionError": "set AWS_REGION to one that offers the model",
+    "ParamValidationError": "check models.bedrock.model_id",
 }
 _OTHERWISE = "the next run asks again"
 
@@ -142,6 +143,9 @@ class BedrockScorer:
             if name in _REMEDIES:
                 raise ScorerUnavailable(f"Bedrock: {message}; {_REMEDIES[name]}") from error
             raise Later(f"{name}: {message}") from error
+        if "output" not in response or "stopReason" not in response:
+            # Of JSON that was cut short botocore makes an answer without either.
+            raise Later("an answer that is not whole")
         return response
 
     def _require_canary(self, reason: str) -> None:

@@ -24,13 +24,9 @@ Item = TypeVar("Item")
 _TOLD = 200  # characters of somebody else's words in a message
 _SERVER_ERRORS = 500
 _TOO_MANY = 429
-_PASSING = ("Throttl", "TooManyRequests", "SlowDown", "InternalServer", "InternalFailure")
-_PASSING_TOO = (
-    "ServiceUnavailable",
-    "NotReady",
-    "Timeout",
-    "ModelErrorException",
-    "RequestExpired",
+_PASSING = (
+    *("throttl", "toomanyrequests", "slowdown", "internalserver", "internalfailure"),
+    *("serviceunavailable", "notready", "timeout", "modelerror"),
 )
 
 
@@ -112,10 +108,9 @@ def told(error: Exception) -> tuple[str, str, int]:
 
 def passes(code: str, status: int) -> bool:
     """Whether an error of AWS may be gone in a moment: throttling, a cold start, its own faults."""
+    spelled = code.lower().replace("_", "")
     return (
-        status >= _SERVER_ERRORS
-        or status == _TOO_MANY
-        or any(part in code for part in (*_PASSING, *_PASSING_TOO))
+        status >= _SERVER_ERRORS or status == _TOO_MANY or any(part in spelled for part in _PASSING)
     )
 
 

@@ -245,7 +245,7 @@ def _read(response: Mapping[str, Any], n: int) -> dict[int, Said]:
         i = one.get("Index")
         if not _is_place(i, n):
             raise Later("Comprehend answered of texts that it was not sent")
-        if passes(code.title().replace("_", ""), int(code) if code.isdecimal() else 0):
+        if passes(code, int(code) if code.isdecimal() else 0):
             passing.add(i)
         else:
             found[i] = f"{code}: {plain(str(one.get('ErrorMessage', '')))}"
