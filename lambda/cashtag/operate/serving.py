@@ -125,6 +125,8 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body leave together: two small packets may wait 40 ms for each other
+    disable_nagle_algorithm = True
     server: _Server
 
     @property

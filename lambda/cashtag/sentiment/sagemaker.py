@@ -17,9 +17,7 @@ One scorer asks for the model's version once and holds every later answer agains
 
 from __future__ import annotations
 
-import random
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -32,13 +30,14 @@ from cashtag.errors import SettingsError
 from cashtag.redaction import redacted, remember
 from cashtag.sentiment import invocation
 from cashtag.sentiment.answered import Answered
+from cashtag.sentiment.asking import Asking, Passing, Refused
+from cashtag.sentiment.asking import Endpoint as Asked
 from cashtag.sentiment.store import ScorerUnavailable
 
 if TYPE_CHECKING:
     from cashtag.settings import Settings
     from cashtag.settings.scoring import Endpoint
 
-PROBE = "The company reports its results on Thursday after the close."
 _OK, _BAD, _TIMEOUT, _MANY, _BROKEN = 200, 400, 408, 429, 500  # HTTP, RFC 9110
 _JSON = "application/json"
 _PASSING = {"ThrottlingException", "Throttling", "ModelNotReadyException", "RequestTimeout"}
@@ -60,14 +59,6 @@ _REMEDIES = {
 }
 
 
-class _Passing(Exception):
-    """Something that may be otherwise at the next attempt."""
-
-
-class _Refused(Exception):
-    """A 4xx; its text is the reason."""
-
-
 class EndpointScorer:
     """Scores texts by `InvokeEndpoint`. May be shared by threads; connects when first used.
 
@@ -82,7 +73,14 @@ class EndpointScorer:
         self.name = name
         self._endpoint = endpoint
         self._size = min(settings.enrich.batch_size, settings.enrich.batch_limit)
-        self._deadline = float(settings.enrich.score_deadline_seconds)
+        self._asked = Asked(
+            self._invoke,
+            self._unavailable,
+            f"deploy it (sagemaker/deploy_model.py), or check models.{name}.name and "
+            "AWS_DEFAULT_REGION",
+            float(settings.enrich.score_deadline_seconds),
+            endpoint.backoff_seconds,
+        )
         self._first = threading.Lock()
         self._held: str | None = None
 
@@ -96,13 +94,7 @@ class EndpointScorer:
         """
         with self._first:
             if self._held is None:
-                asked = _Asking(self, None)
-                try:
-                    self._held = asked.reply([invocation.spelled(PROBE)]).version
-                except _Refused as refused:
-                    raise self._unavailable(
-                        f"refuses a plain sentence ({refused})", self._check
-                    ) from refused
+                self._held = Asking(self._asked).version()
             return self._held
 
     def score(self, texts: Sequence[str]) -> np.ndarray:
@@ -118,7 +110,7 @@ class EndpointScorer:
             ScorerUnavailable: not every text could be settled; with the reason and a remedy.
             SettingsError: boto3 is not installed.
         """
-        asked = _Asking(self, self.version)
+        asked = Asking(self._asked, self.version)
         spelt = [invocation.spelled(text) for text in texts]
         found = np.full((len(texts), 3), np.nan)
         refusals: dict[int, str] = {}
@@ -131,7 +123,7 @@ class EndpointScorer:
         return Answered(found, refusals=refusals)
 
     def _settled(
-        self, asked: _Asking, spelt: list[bytes], parts: list[range]
+        self, asked: Asking, spelt: list[bytes], parts: list[range]
     ) -> Iterator[tuple[range, tuple[np.ndarray, dict[int, str]]]]:
         if len(parts) < 2:
             yield from ((part, asked.settle(spelt[part.start : part.stop])) for part in parts)
@@ -151,13 +143,6 @@ class EndpointScorer:
             f"see its logs in CloudWatch, and models.{self.name}; the texts wait for the next run"
         )
         return ScorerUnavailable(f"endpoint {self._endpoint.name!r} {redacted(what)}; {remedy}")
-
-    @property
-    def _check(self) -> str:
-        return (
-            f"deploy it (sagemaker/deploy_model.py), or check models.{self.name}.name and "
-            "AWS_DEFAULT_REGION"
-        )
 
     # ------------------------------------------------------------ one request
 
@@ -186,7 +171,7 @@ class EndpointScorer:
         """Ask once.
 
         Raises:
-            _Passing, _Refused: see the module's first lines.
+            Passing, Refused: see the module's first lines.
             ScorerUnavailable: whatever is final.
             SettingsError: boto3 is not installed.
         """
@@ -212,6 +197,7 @@ class EndpointScorer:
                 HTTPClientError,
                 IncompleteReadError,
             )
+            from botocore.exceptions import ConnectionError as NoConnection
             from botocore.parsers import ResponseParserError
         except ImportError as error:
             raise SettingsError(
@@ -221,11 +207,16 @@ class EndpointScorer:
             yield
         except ClientError as error:
             raise self._kind(error.response) from error
-        except (HTTPClientError, IncompleteReadError, ResponseParserError) as error:
-            raise _Passing(_words(error)) from error
+        except (
+            NoConnection,
+            HTTPClientError,
+            IncompleteReadError,
+            ResponseParserError,
+        ) as error:
+            raise Passing(_words(error)) from error
         except (AttributeError, TypeError) as error:
             # What botocore's parser raises for an error whose JSON has another shape than AWS's.
-            raise _Passing(f"an answer that is none of AWS ({_words(error)})") from error
+            raise Passing(f"an answer that is none of AWS ({_words(error)})") from error
         except (BotoCoreError, ValueError) as error:
             # No credentials, no region; a ValueError is an address in the environment that is none.
             name = type(error).__name__
@@ -241,98 +232,14 @@ class EndpointScorer:
             reason, own = invocation.told_by(str(response.get("OriginalMessage") or message))
             status = own or response.get("OriginalStatusCode") or _BROKEN
             if _BAD <= status < _BROKEN and status not in (_TIMEOUT, _MANY):
-                return _Refused(reason or f"{status} without a word")
-            return _Passing(f"the model fails with {status}: {reason}")
+                return Refused(reason or f"{status} without a word")
+            return Passing(f"the model fails with {status}: {reason}")
         said = invocation.plain(f"{code}: {message}")
         if code in _PASSING or status >= _BROKEN or status in (_TIMEOUT, _MANY):
-            return _Passing(said)
+            return Passing(said)
         if code in _REMEDIES:
             return self._unavailable(f"is refused to us ({said})", _REMEDIES[code])
-        return _Refused(said)
-
-
-class _Asking:
-    """One call of the scorer: what its threads share. `version` None: the first to answer says."""
-
-    def __init__(self, scorer: EndpointScorer, version: str | None) -> None:
-        self.stop = threading.Event()
-        self._scorer = scorer
-        self._version = version
-        self._heard = time.monotonic()
-
-    def settle(self, spelt: Sequence[bytes]) -> tuple[np.ndarray, dict[int, str]]:
-        """Return a row for every text, and the reasons of those that are refused for good."""
-        try:
-            return self.reply(spelt).rows, {}
-        except _Refused as refused:
-            if len(spelt) == 1:
-                return self._doubted(spelt, refused)
-        half = len(spelt) // 2
-        first, faults = self.settle(spelt[:half])
-        second, more = self.settle(spelt[half:])
-        return np.vstack([first, second]), faults | {half + i: why for i, why in more.items()}
-
-    def _doubted(
-        self, spelt: Sequence[bytes], refused: _Refused
-    ) -> tuple[np.ndarray, dict[int, str]]:
-        """A text that was refused: is it the text, or the endpoint?"""
-        try:
-            self.reply([invocation.spelled(PROBE)])
-        except _Refused as also:
-            raise self._scorer._unavailable(
-                f"refuses every text ({also})", self._scorer._check
-            ) from refused
-        try:
-            return self.reply(spelt).rows, {}
-        except _Refused as again:
-            return np.full((1, 3), np.nan), {0: str(again)}
-
-    def reply(self, spelt: Sequence[bytes]) -> invocation.Answer:
-        """Ask until there is a whole answer of the model that was there before.
-
-        Raises:
-            _Refused: a 4xx.
-            ScorerUnavailable: final, or lasting too long.
-        """
-        body = invocation.payload(spelt)
-        attempt = 0
-        while True:
-            try:
-                answer = invocation.read(self._scorer._invoke(body), len(spelt))
-            except _Refused:
-                self._heard = time.monotonic()
-                raise
-            except (_Passing, invocation.BrokenAnswer) as fault:
-                self._wait(attempt, fault)
-                attempt += 1
-                continue
-            except invocation.ForeignAnswer as foreign:
-                raise self._scorer._unavailable(
-                    f"serves no packaged model: {foreign}",
-                    "deploy a folder of sagemaker/package_model.py there",
-                ) from foreign
-            self._heard = time.monotonic()
-            if self._version not in (None, answer.version):
-                raise self._scorer._unavailable(
-                    f"serves {answer.version} now, and served {self._version} before",
-                    "run again: the new version's answers are recorded beside the old",
-                )
-            return answer
-
-    def _wait(self, attempt: int, fault: Exception) -> None:
-        """Sleep before another attempt. Raises ScorerUnavailable when there will be none."""
-        shortest, longest = self._scorer._endpoint.backoff_seconds
-        delay = random.uniform(0, min(longest, shortest * 2 ** min(attempt, _DOUBLINGS)))
-        seconds = self._scorer._deadline
-        if time.monotonic() + delay > self._heard + seconds:
-            raise self._scorer._unavailable(
-                f"has not answered for {seconds:g} s (enrich.score_deadline_seconds): {fault}"
-            ) from fault
-        if self.stop.wait(delay):
-            raise self._scorer._unavailable("is asked no more, for another batch failed") from fault
-
-
-_DOUBLINGS = 30  # beyond, the longest wait holds anyway
+        return Refused(said)
 
 
 def _words(error: Exception) -> str:
