@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 LAKE   ?= lake
 
-.PHONY: run test check bench clean help setup setup-dev sessions sample notebooks
+.PHONY: run test check bench bench-model clean help setup setup-dev sessions sample notebooks
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -24,6 +24,10 @@ check: $(VENV)/.dev ## format, lint, types, dependencies with known holes
 
 bench: $(VENV)/.dev ## ratios against named peers, measured in the same run
 	@for bench in tests/bench/bench_*.py; do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done
+
+bench-model: $(VENV)/.dev ## the model's speed against the usual pipeline (installs the extra `model`, 1 GB)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[model]'
+	@$(BIN)/python tests/bench/model_speed.py
 
 sessions: $(VENV)/.dev ## make the session table again
 	$(BIN)/python -m cashtag.sessions_table
