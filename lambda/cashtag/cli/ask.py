@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -143,7 +144,10 @@ def evaluate(
     form: FormatOption = Format.json,
     lake: LakeOption = None,
 ) -> None:
-    """Measure a model on labelled texts; prints one JSON object."""
+    """Measure a model, or the ensemble and its models, on labelled texts; one JSON object.
+
+    With figures of agreement: which labels it mixes up, and how far its confidence is right.
+    """
     import json
 
     from cashtag.cli import output
@@ -151,11 +155,44 @@ def evaluate(
     from cashtag.sentiment import registry
 
     texts, labels = measure.read_labelled(file)
-    result = measure.evaluate(registry.scorer(settings(lake, model=model)), texts, labels)
+    own = settings(lake, model=model)
+    bins = own.research.reliability_bins
+    result = measure.judge(registry.scorer(own), texts, labels, bins=bins)
     if form is Format.json:
         print(json.dumps(output.plain(result)))
-    else:
-        output.show([result], form)
+        return
+    members = result.pop("members", {})
+    judged = {result["model"]: result, **members}
+    rows = [{"model": name, **_scalars(one or {})} for name, one in judged.items()]
+    output.show(rows, form, columns=list(_scalars(result)))
+    if form is Format.table:
+        for name, one in judged.items():
+            if one is not None:
+                _beliefs(name, one)
+
+
+def _scalars(judged: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in judged.items() if not isinstance(value, dict | list)}
+
+
+def _beliefs(name: str, judged: Mapping[str, Any]) -> None:
+    from cashtag.cli import output
+
+    counts = [{"labelled": label, **row} for label, row in judged["confusion"].items()]
+    output.show(counts, Format.table, title=f"{name}: labelled so, and what it said")
+    points = [
+        {
+            "confidence": f"{one['low']:g} to {one['high']:g}",
+            "n": one["n"],
+            "mean": one["confidence"],
+            "right": one["accuracy"],
+            "from": one["interval"][0],
+            "to": one["interval"][1],
+        }
+        for one in judged["reliability"]
+        if one["n"]
+    ]
+    output.show(points, Format.table, title=f"{name}: how often it is right when so confident")
 
 
 review = typer.Typer(

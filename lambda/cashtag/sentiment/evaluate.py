@@ -1,22 +1,24 @@
-"""How well a model agrees with labelled texts: recall, F1, ranking and speed."""
+"""How well a model agrees with labelled texts: recall, F1, ranking, confidence and speed."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cashtag.errors import InputError
+from cashtag.sentiment import reliability
+from cashtag.sentiment.answered import LABELS, Answered, answer
 
 if TYPE_CHECKING:
     import numpy as np
 
     from cashtag.ports import Scorer
 
-LABELS = ("negative", "neutral", "positive")
 _NAMES = {**{label: i for i, label in enumerate(LABELS)}, "bearish": 0, "bullish": 2}
 
 
@@ -89,7 +91,8 @@ def evaluate(
 ) -> dict[str, float | None]:
     """Score the texts and return n, accuracy, macro_recall, macro_f1, auc and texts_per_s.
 
-    The predicted label is the most probable one; a text without an answer counts as wrong.
+    The predicted label is the model's own where it names one, else the most probable one; a text
+    without an answer counts as wrong.
     macro_recall and macro_f1 are plain means over the classes that occur in `labels`. auc is the
     probability that a positive text has a higher polarity (p_positive - p_negative) than a
     negative one, ties counting half (Hanley and McNeil 1982); None when either class is missing.
@@ -97,6 +100,51 @@ def evaluate(
     Raises:
         InputError: no texts, or a label that is none of the three.
     """
+    truth = _truth(texts, labels)
+    start = perf_counter()
+    answered = answer(scorer, texts)
+    elapsed = perf_counter() - start
+    return {**_figures(answered, truth), "texts_per_s": len(texts) / max(elapsed, 1e-9)}
+
+
+def judge(
+    scorer: Scorer, texts: Sequence[str], labels: Sequence[str], *, bins: int
+) -> dict[str, Any]:
+    """Return all that labelled texts say of a model, fit for JSON.
+
+    Beside what `evaluate` returns: model and version; how many texts have no answer; `confusion`,
+    a row of counts for each true label; `reliability`, accuracy against confidence in so many
+    bins; their expected calibration error; of an ensemble the same of each of its `members`, None
+    for one that is absent.
+
+    Raises:
+        InputError: no texts, or a label that is none of the three.
+        ScorerUnavailable: the model cannot answer now.
+    """
+    from cashtag.sentiment.ensemble import Ensemble
+
+    truth = _truth(texts, labels)
+    start = perf_counter()
+    members: Mapping[str, Answered | None] | None = None
+    if isinstance(scorer, Ensemble):
+        members = scorer.opinions(texts)
+        answered = scorer.combined(members)
+    else:
+        answered = answer(scorer, texts)
+    elapsed = perf_counter() - start
+    found: dict[str, Any] = {"model": scorer.name, "version": scorer.version}
+    found |= _figures(answered, truth)
+    found["texts_per_s"] = len(texts) / max(elapsed, 1e-9)
+    found |= _beliefs(answered, truth, bins)
+    if members is not None:
+        found["members"] = {
+            name: None if one is None else {**_figures(one, truth), **_beliefs(one, truth, bins)}
+            for name, one in members.items()
+        }
+    return found
+
+
+def _truth(texts: Sequence[str], labels: Sequence[str]) -> np.ndarray:
     import numpy as np
 
     if not texts or len(texts) != len(labels):
@@ -106,15 +154,14 @@ def evaluate(
     unknown = sorted(set(labels) - set(LABELS))
     if unknown:
         raise InputError(f"labels {', '.join(unknown)}: only {', '.join(LABELS)} are known")
-    start = perf_counter()
-    probabilities = scorer.score(texts)
-    elapsed = perf_counter() - start
+    return np.array([_NAMES[label] for label in labels])
 
-    truth = np.array([_NAMES[label] for label in labels])
-    answered = ~np.isnan(probabilities).any(axis=1)
-    filled = np.where(answered[:, None], probabilities, 0.0)
-    predicted = np.where(answered, filled.argmax(axis=1), -1)
-    polarity = filled[:, 2] - filled[:, 0]
+
+def _figures(answered: Answered, truth: np.ndarray) -> dict[str, float | None]:
+    import numpy as np
+
+    predicted = answered.labels
+    polarity = np.nan_to_num(answered.polarity)
     recalls, f1s = [], []
     for c in np.unique(truth):
         hit = int(np.sum((truth == c) & (predicted == c)))
@@ -122,12 +169,28 @@ def evaluate(
         recalls.append(hit / actual)
         f1s.append(2 * hit / (actual + claimed))
     return {
-        "n": len(texts),
+        "n": len(truth),
         "accuracy": float(np.mean(truth == predicted)),
         "macro_recall": float(np.mean(recalls)),
         "macro_f1": float(np.mean(f1s)),
         "auc": auc(polarity[truth == 2], polarity[truth == 0]),
-        "texts_per_s": len(texts) / max(elapsed, 1e-9),
+    }
+
+
+def _beliefs(answered: Answered, truth: np.ndarray, bins: int) -> dict[str, Any]:
+    """What a model claims, against what is so."""
+    claimed, known = answered.labels, answered.answered
+    right = (claimed == truth)[known]
+    points = reliability.bins(answered.confidence[known], right, bins)
+    counts = reliability.confusion(truth, claimed, len(LABELS))
+    return {
+        "unanswered": int((~known).sum()),
+        "confusion": {
+            label: dict(zip((*LABELS, "unanswered"), row, strict=True))
+            for label, row in zip(LABELS, counts, strict=True)
+        },
+        "reliability": [asdict(point) for point in points],
+        "calibration_error": reliability.expected_calibration_error(points),
     }
 
 

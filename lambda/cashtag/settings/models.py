@@ -98,6 +98,8 @@ class Research(Section):
 
     minimum_tweets: Count
     minimum_names: Annotated[int, Field(ge=3, le=1000)]
+    reliability_bins: Annotated[int, Field(ge=2, le=100)]
+    jackknife_days: Annotated[int, Field(ge=2, le=1000)]
 
 
 class Settings(Section):
