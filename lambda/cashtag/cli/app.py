@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import typer
 
-from cashtag.cli import accounts, ask, backfill, configure, cost, data, day, model, scheduling
+from cashtag.cli import (
+    accounts,
+    ask,
+    backfill,
+    configure,
+    cost,
+    data,
+    day,
+    model,
+    rescoring,
+    scheduling,
+)
 
 app = typer.Typer(
     name="cashtag",
@@ -24,6 +35,9 @@ app.command("run", epilog="Example: cashtag run --source sample --from 2026-03-0
 app.command("rebuild", epilog="Example: cashtag rebuild --from 2026-03-02 --to 2026-03-31")(
     day.rebuild
 )
+app.command(
+    "rescore", epilog="Example: cashtag rescore --model roberta --from 2026-03-02 --to 2026-03-31"
+)(rescoring.rescore)
 app.command("report", epilog="Example: cashtag report --open")(day.report)
 app.command(
     "sql", epilog='Example: cashtag sql "SELECT ticker, count(*) AS n FROM tweets GROUP BY ticker"'
