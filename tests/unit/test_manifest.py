@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -112,6 +113,15 @@ def test_a_tickers_best_answer_counts_whichever_scrape_gave_it() -> None:
     }
     turned = manifest.tickers((resumed, first))
     assert {row.ticker: (row.status, row.tweets) for row in turned} == best
+
+
+def test_of_two_answers_that_are_as_good_the_later_scrape_knows_better() -> None:
+    first = made(tickers=(TickerEntry("NVDA", "ok", None, 60, more=True, cursor="page-4"),))
+    # The second call asked for more and was told that there is none.
+    second = replace(made(tickers=(TickerEntry("NVDA", "ok", None, 60),)), number=2)
+    for order in ((first, second), (second, first)):
+        (row,) = manifest.tickers(order)
+        assert not row.more
 
 
 @pytest.mark.parametrize(

@@ -142,15 +142,15 @@ def expected(manifests: Iterable[Manifest]) -> tuple[ObjectEntry, ...]:
 
 
 def tickers(manifests: Iterable[Manifest]) -> tuple[TickerEntry, ...]:
-    """Each asked ticker's best answer: ok over empty over refused, tweets added up over objects."""
+    """Each asked ticker's best answer: ok over empty over refused, more tweets over fewer.
+
+    Of two that are as good the later scrape's counts: it knows whether there is more to be had.
+    """
     best: dict[str, TickerEntry] = {}
-    for manifest in manifests:
-        for row in manifest.tickers:
+    for one in _in_order(manifests):
+        for row in one.tickers:
             known = best.get(row.ticker)
-            if known is None or (_BETTER[row.status], row.tweets) > (
-                _BETTER[known.status],
-                known.tweets,
-            ):
+            if known is None or _rank(row) >= _rank(known):
                 best[row.ticker] = row
     return tuple(best[ticker] for ticker in sorted(best))
 
@@ -158,6 +158,14 @@ def tickers(manifests: Iterable[Manifest]) -> tuple[TickerEntry, ...]:
 def health(manifests: Iterable[Manifest]) -> tuple[SourceHealth, ...]:
     """Each source's and account's health by the latest manifest that tells of it, sorted by name."""
     latest: dict[str, SourceHealth] = {}
-    for one in sorted(manifests, key=lambda manifest: (manifest.number, manifest.sha())):
+    for one in _in_order(manifests):
         latest |= {row.name: row for row in one.health}
     return tuple(latest[name] for name in sorted(latest))
+
+
+def _in_order(manifests: Iterable[Manifest]) -> list[Manifest]:
+    return sorted(manifests, key=lambda manifest: (manifest.number, manifest.sha()))
+
+
+def _rank(row: TickerEntry) -> tuple[int, int]:
+    return _BETTER[row.status], row.tweets

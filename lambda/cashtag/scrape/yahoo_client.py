@@ -19,11 +19,11 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import yfinance  # type: ignore[import-untyped]  # no types published
+import yfinance  # no types published
 from curl_cffi import CurlOpt
 from curl_cffi import requests as curl
 from yfinance import cache
-from yfinance.exceptions import YFException, YFRateLimitError  # type: ignore[import-untyped]
+from yfinance.exceptions import YFException, YFRateLimitError
 
 from cashtag.errors import SourceRefused
 from cashtag.redaction import redacted

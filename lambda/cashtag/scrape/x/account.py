@@ -78,8 +78,8 @@ class SearchAccount:
         Raises:
             Refusal: X does not know the account, cannot be reached, or its page has changed.
         """
-        from twscrape.http import HttpStatusError  # type: ignore[import-untyped]
-        from twscrape.xclid import (  # type: ignore[import-untyped]
+        from twscrape.http import HttpStatusError
+        from twscrape.xclid import (
             XClIdAccountError,
             XClIdParseError,
         )

@@ -12,12 +12,12 @@ import os
 from typing import Any, Protocol
 
 from loguru import logger
-from twscrape import http  # type: ignore[import-untyped]
-from twscrape.account import Account  # type: ignore[import-untyped]
-from twscrape.accounts_pool import AccountsPool  # type: ignore[import-untyped]
-from twscrape.api import API  # type: ignore[import-untyped]
-from twscrape.http import HttpClient, NetworkError, Response  # type: ignore[import-untyped]
-from twscrape.queue_client import AbortReqError, XClIdGenStore  # type: ignore[import-untyped]
+from twscrape import http
+from twscrape.account import Account
+from twscrape.accounts_pool import AccountsPool
+from twscrape.api import API
+from twscrape.http import HttpClient, NetworkError, Response
+from twscrape.queue_client import AbortReqError, XClIdGenStore
 
 from cashtag.scrape.credentials import XAccount
 

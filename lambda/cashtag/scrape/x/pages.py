@@ -69,8 +69,8 @@ def _parsed(body: Any) -> Iterator[Any]:
     The same two calls, but a tweet that cannot be read is not dumped to a file in /tmp, with the
     whole page: nobody would ever find and delete the posts there.
     """
-    from twscrape.models import Tweet  # type: ignore[import-untyped]
-    from twscrape.utils import to_old_rep  # type: ignore[import-untyped]
+    from twscrape.models import Tweet
+    from twscrape.utils import to_old_rep
 
     try:
         page = to_old_rep(body)
