@@ -12,7 +12,8 @@ import pytest
 from cashtag.errors import CashtagError, KeyMissing, SettingsError, StoreError
 from cashtag.ports import ObjectInfo
 from cashtag.sentiment import registry
-from cashtag.sentiment.store import ScorerUnavailable, answers
+from cashtag.sentiment.answered import Answered
+from cashtag.sentiment.store import ScorerUnavailable, answered, answers
 
 KEY = "scores/fake-1/dt=2026-03-02/source=synthetic/NVDA-1.parquet"
 
@@ -131,6 +132,43 @@ def test_texts_are_scored_in_batches() -> None:
     scorer = FakeScorer()
     ask(MemoryStore(), scorer, ["a", None, "b", "c", "d", None, "e"], batch_size=2)
     assert scorer.batches == [["a", "b"], ["c", "d"], ["e"]]
+
+
+class Speaking(FakeScorer):
+    """A scorer with batches of its own, that refuses what holds "bad"."""
+
+    def answer(self, texts: Sequence[str]) -> Answered:
+        p = self.score(texts)
+        bad = {i: f"{len(text)} is too much" for i, text in enumerate(texts) if "bad" in text}
+        p[list(bad)] = np.nan
+        return Answered(p, refusals=bad)
+
+
+def test_a_scorer_with_batches_of_its_own_gets_all_texts_of_an_object_at_once() -> None:
+    scorer = Speaking()
+    ask(MemoryStore(), scorer, ["a", None, "b", "c", "d", None, "e"], batch_size=2)
+    assert scorer.batches == [["a", "b", "c", "d", "e"]]
+
+
+def test_why_a_text_was_refused_is_recorded_with_its_line() -> None:
+    store, scorer = MemoryStore(), Speaking()
+    texts = ["up", None, "a bad one", "down"]
+    hashes = [f"hash of {t}" if t is not None else "" for t in texts]
+    first = answered(store, KEY, scorer, texts, hashes, batch_size=1)
+    again = answered(store, KEY, scorer, texts, hashes, batch_size=1)
+    # "a bad one" has nine characters and is the third line, counted from 0.
+    assert first.refusals == again.refusals == {2: "9 is too much"}
+    assert len(scorer.batches) == 1
+    table = pq.read_table(_buffer(store.objects[KEY]))
+    assert table["refused"].to_pylist() == [None, None, "9 is too much", None]
+    assert table["p_positive"].to_pylist() == [0.002, None, None, 0.004]
+
+
+def test_without_a_refusal_the_record_has_no_word_of_refusals() -> None:
+    plain, speaking = MemoryStore(), MemoryStore()
+    ask(plain, FakeScorer(), ["up", "down"])
+    ask(speaking, Speaking(), ["up", "down"])
+    assert speaking.objects == plain.objects
 
 
 def test_the_loser_of_a_race_reads_the_winners_answers() -> None:
