@@ -14,6 +14,7 @@ from cashtag.cli import (
     day,
     model,
     rescoring,
+    review,
     scheduling,
 )
 
@@ -48,7 +49,7 @@ app.command("evaluate", epilog="Example: cashtag evaluate labelled.csv --model l
     ask.evaluate
 )
 app.command("cost", epilog="Example: cashtag cost --tweets-per-day 3000")(cost.cost)
-app.add_typer(ask.review, name="review")
+app.add_typer(review.review, name="review")
 app.add_typer(data.importing, name="import")
 app.add_typer(data.exporting, name="export")
 app.add_typer(backfill.backfill, name="backfill")

@@ -1,9 +1,8 @@
-"""Commands that ask the lake: sql, status, explain, review, evaluate."""
+"""Commands that ask the lake and its models: sql, status, explain, evaluate."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,18 +12,15 @@ import typer
 from cashtag.cli.options import (
     Format,
     FormatOption,
-    FromOption,
     LakeOption,
     ModelOption,
-    Profile,
     ProfileOption,
-    ToOption,
     day,
     settings,
 )
 
 if TYPE_CHECKING:
-    from cashtag.ports import Env, Lake
+    from cashtag.ports import Lake
 
 
 def sql(
@@ -193,58 +189,3 @@ def _beliefs(name: str, judged: Mapping[str, Any]) -> None:
         if one["n"]
     ]
     output.show(points, Format.table, title=f"{name}: how often it is right when so confident")
-
-
-review = typer.Typer(
-    help="Judge the lake: how often thresholds fire, whether a signal looks ahead.",
-    no_args_is_help=True,
-    epilog="Example: cashtag review thresholds",
-)
-
-
-def _reviewed(
-    lake: str | None, profile: Profile | None, first: str | None, last: str | None
-) -> tuple[Env, date, date]:
-    """The lake to judge, and the first and last of its sessions that were asked for."""
-    from cashtag import services
-    from cashtag.operate import questions
-
-    env = services.embedded(settings(lake, profile))
-    return env, *questions.sessions_of(env.lake, day(first, "--from"), day(last, "--to"))
-
-
-@review.command("thresholds", epilog="Example: cashtag review thresholds --from 2026-03-02")
-def thresholds(
-    first: FromOption = None,
-    last: ToOption = None,
-    form: FormatOption = Format.table,
-    lake: LakeOption = None,
-    profile: ProfileOption = None,
-) -> None:
-    """Print how often each threshold and each gate fires on this lake."""
-    from cashtag.cli import output
-    from cashtag.signals import thresholds as counted
-
-    env, start, end = _reviewed(lake, profile, first, last)
-    output.show([asdict(rate) for rate in counted.review(env, start, end)], form)
-
-
-@review.command("lookahead", epilog="Example: cashtag review lookahead --from 2014-06-02")
-def lookahead(
-    first: FromOption = None,
-    last: ToOption = None,
-    form: FormatOption = Format.table,
-    lake: LakeOption = None,
-    profile: ProfileOption = None,
-) -> None:
-    """Print daily rank correlations of sentiment with returns before and after the decision."""
-    from cashtag.cli import output
-    from cashtag.research import lookahead as figures
-
-    env, start, end = _reviewed(lake, profile, first, last)
-    output.show([asdict(figure) for figure in figures.figures(env, start, end)], form)
-    if form is Format.table:
-        print(
-            "A correct pipeline describes the past and does not know the future. Over about a\n"
-            "hundred variants |t| near 2 is noise."
-        )

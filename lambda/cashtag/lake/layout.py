@@ -19,6 +19,11 @@ _RAW = re.compile(
     r"source=(?P<source>[a-z0-9_-]+)/(?P<name>[^/]+?)-(?P<number>\d+)\.jsonl\.gz$"
 )
 
+_SCORES = re.compile(
+    r"^scores/(?P<version>[^/]+)/(?P<kind>[a-z]+/)?(?P<stem>dt=[^/]+/source=[^/]+/[^/]+)"
+    r"\.(?:parquet|json)$"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class RawKey:
@@ -93,6 +98,12 @@ def scores(model_version: str, raw_key: str) -> str:
 def roster(ensemble_version: str, raw_key: str) -> str:
     """Which models an ensemble had for one raw object, and which were absent; create-only."""
     return f"scores/{ensemble_version}/{_without_kind(raw_key)}.json"
+
+
+def parse_scores(key: str) -> tuple[str, str] | None:
+    """Model version and raw key behind a record or a roster; None for any other key."""
+    m = _SCORES.match(key)
+    return None if m is None else (m["version"], f"{m['kind'] or 'tweets/'}{m['stem']}.jsonl.gz")
 
 
 def stage(build: str, raw_key: str) -> str:

@@ -234,6 +234,34 @@ def make(settings: Settings, members: Mapping[str, Scorer]) -> Ensemble:
     return made
 
 
+def read_record(
+    store: Store, version: str, raw_key: str, input_hashes: Sequence[str]
+) -> Answered | None:
+    """Return what is recorded of a raw object under a version, a model's or an ensemble's.
+
+    Nobody is asked: None where there is no record, or where one of an ensemble's models is gone.
+
+    Raises:
+        CashtagError: a record is of other texts.
+        StoreError: a record or a roster cannot be read.
+    """
+    key = layout.scores(version, raw_key)
+    if store.exists(key):
+        return recorded.read(store, key, input_hashes)
+    key = layout.roster(version, raw_key)
+    if not store.exists(key):
+        return None
+    roster = read_roster(store, key)
+    found: dict[str, Answered | None] = dict.fromkeys(roster.members)
+    versions = {name: held for name, held in roster.members.items() if held is not None}
+    for name, held in versions.items():
+        where = layout.scores(held, raw_key)
+        if not store.exists(where):
+            return None
+        found[name] = recorded.read(store, where, input_hashes)
+    return combine(found, versions, **roster.rules)
+
+
 def read_roster(store: Store, key: str) -> Roster:
     """Read a recorded roster.
 

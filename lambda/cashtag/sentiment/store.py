@@ -137,12 +137,12 @@ def answered(
             f"{len(texts)} texts but {len(input_hashes)} input hashes for {key}: one each per line"
         )
     if store.exists(key):
-        return _recorded(store, key, input_hashes)
+        return read(store, key, input_hashes)
     lines = [i for i, digest in enumerate(input_hashes) if digest]
     found = ask(scorer, texts, lines, batch_size, context)
     if store.put_if_absent(key, _encoded(found, input_hashes)):
         return found
-    return _recorded(store, key, input_hashes)
+    return read(store, key, input_hashes)
 
 
 def ask(
@@ -221,7 +221,13 @@ def _more(found: Answered) -> list[tuple[str, pa.Array]]:
     ]
 
 
-def _recorded(store: Store, key: str, input_hashes: Sequence[str]) -> Answered:
+def read(store: Store, key: str, input_hashes: Sequence[str]) -> Answered:
+    """Return a record, after checking that it is of these texts.
+
+    Raises:
+        CashtagError: the recorded hashes differ from `input_hashes`.
+        StoreError: the recorded object cannot be read.
+    """
     data = store.get(key)
     try:
         table = pq.read_table(
