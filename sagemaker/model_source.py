@@ -76,9 +76,10 @@ def labels_of(names: Sequence[str], given: str | None) -> list[str]:
         next((label for label, words in NAMES.items() if name.lower() in words), None)
         for name in said
     ]
-    if len(names) != len(NAMES) or len(said) != len(names):
+    if len(names) != len(NAMES):
         raise PackagingError(
-            f"the model has {len(names)} labels ({', '.join(names)}); 3 are needed"
+            f"the model has {len(names)} labels ({', '.join(names)}); it needs negative, neutral "
+            "and positive"
         )
     if set(known) != set(NAMES):
         raise PackagingError(
