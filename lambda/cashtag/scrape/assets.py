@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-import orjson
-
 from cashtag.errors import SourceRefused
 from cashtag.lake import layout
 from cashtag.ports import Day, Fetched, Kind, SourceHealth, Status, Store
@@ -25,6 +23,7 @@ from cashtag.scrape import broker
 from cashtag.scrape.addresses import host_of
 from cashtag.scrape.credentials import AlpacaKeys
 from cashtag.scrape.deadline import Deadline
+from cashtag.scrape.envelope import line
 from cashtag.scrape.held import Held
 from cashtag.settings import Settings
 from cashtag.tickers import is_symbol
@@ -151,10 +150,7 @@ def _by_symbol(answer: broker.Answer) -> dict[str, Mapping[str, Any]]:
 
 def _kept(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> Fetched:
     at = datetime.now(UTC).isoformat(timespec="seconds")
-    told = tuple(
-        orjson.dumps({"source": SOURCE, "scraped_at": at, "query": url, "data": data})
-        for url, data in rows
-    )
+    told = tuple(line(SOURCE, at, url, data) for url, data in rows)
     return Fetched(KIND, None, "ok" if told else "empty", lines=told, source=SOURCE)
 
 

@@ -11,13 +11,12 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-import orjson
-
 from cashtag import sessions
 from cashtag.ports import Day, Fetched, SourceHealth, Status
 from cashtag.scrape import waiting
 from cashtag.scrape.credentials import AlpacaKeys
 from cashtag.scrape.deadline import Deadline
+from cashtag.scrape.envelope import line
 from cashtag.scrape.held import Held
 from cashtag.settings import Settings
 from cashtag.tickers import canonical, is_symbol
@@ -107,18 +106,16 @@ class Options:
 def _fetched(ticker: str, chain: Chain) -> Fetched:
     symbols = sorted({*chain.snapshots, *chain.contracts})
     lines = tuple(
-        orjson.dumps(
+        line(
+            SOURCE,
+            chain.at.isoformat(),
+            chain.query,
             {
-                "source": SOURCE,
-                "scraped_at": chain.at.isoformat(),
-                "query": chain.query,
-                "data": {
-                    "symbol": symbol,
-                    "snapshot": chain.snapshots.get(symbol),
-                    "contract": chain.contracts.get(symbol),
-                    "underlying": chain.underlying,
-                },
-            }
+                "symbol": symbol,
+                "snapshot": chain.snapshots.get(symbol),
+                "contract": chain.contracts.get(symbol),
+                "underlying": chain.underlying,
+            },
         )
         for symbol in symbols
     )

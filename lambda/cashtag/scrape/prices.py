@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-import orjson
-
 from cashtag.errors import SourceRefused
 from cashtag.ports import Day, Fetched, Kind, SourceHealth
 from cashtag.redaction import redacted
@@ -19,6 +17,7 @@ from cashtag.scrape.alpaca_bars import AlpacaBars
 from cashtag.scrape.bars import Answer, BarSource, Span, faults, repeated, span_of_run
 from cashtag.scrape.credentials import AlpacaKeys
 from cashtag.scrape.deadline import Deadline
+from cashtag.scrape.envelope import line
 from cashtag.scrape.held import Held
 from cashtag.scrape.yahoo_bars import YahooBars
 from cashtag.settings import Settings
@@ -31,17 +30,7 @@ _NO_KEYS = "no Alpaca keys are set up (live.secrets_file); the next source was a
 def envelope(source: str, answer: Answer, scraped_at: datetime) -> list[bytes]:
     """One line of JSON for each bar of an answer."""
     at = scraped_at.isoformat(timespec="seconds")
-    return [
-        orjson.dumps(
-            {
-                "source": source,
-                "scraped_at": at,
-                "query": answer.query,
-                "data": bar.data(answer.ticker),
-            }
-        )
-        for bar in answer.bars
-    ]
+    return [line(source, at, answer.query, bar.data(answer.ticker)) for bar in answer.bars]
 
 
 def left_out(settings: Settings, tickers: Iterable[str]) -> dict[str, str]:
@@ -214,7 +203,7 @@ class Prices:
         wanted = sorted({*day.tickers, *self._settings.scrape.always_bars})
         others = left_out(self._settings, wanted)
         asked = [ticker for ticker in wanted if ticker not in others]
-        known = {str(line["data"].get("ticker")) for line in held.envelopes(KIND)}
+        known = {str(held_line["data"].get("ticker")) for held_line in held.envelopes(KIND)}
         missing = [ticker for ticker in asked if ticker not in known]
         span = span_of_run(day.dt, self._settings, self._now())
         chain = Chain(self._settings, self._keys)

@@ -25,6 +25,7 @@ from cashtag.scrape import broker, finder, listing
 from cashtag.scrape.addresses import host_of
 from cashtag.scrape.credentials import AlpacaKeys
 from cashtag.scrape.deadline import Deadline
+from cashtag.scrape.envelope import line
 from cashtag.scrape.fetch import fetch, fetch_json
 from cashtag.scrape.held import Held
 from cashtag.settings import Settings
@@ -76,7 +77,7 @@ class Trending:
                 health.append(SourceHealth(name, "refused", reason, requests))
                 continue
             at = datetime.now(UTC).isoformat(timespec="seconds")
-            told = tuple(_envelope(source, at, found.query, row) for row in found.rows)
+            told = tuple(line(source, at, found.query, row) for row in found.rows)
             kept.append(Fetched(KIND, None, "ok", found.note, lines=told, source=source))
             note = f"{len(found.rows)} symbols{f', {found.note}' if found.note else ''}"
             health.append(SourceHealth(name, "ok", note, requests))
@@ -170,7 +171,7 @@ def recorded(known: Held) -> tuple[str, ...]:
 def tickers_of(fetched: Iterable[Fetched]) -> tuple[str, ...]:
     """The trending tickers in what `Trending.fetch` returned, best first, as `recorded` has them."""
     return _symbols(
-        orjson.loads(line)["data"] for one in fetched if one.kind == KIND for line in one.lines
+        orjson.loads(told)["data"] for one in fetched if one.kind == KIND for told in one.lines
     )
 
 
@@ -194,10 +195,6 @@ def _lists(raw: Store, dt: date) -> Held:
 def _symbols(rows: Rows) -> tuple[str, ...]:
     found = (listing.symbol_of(row) for row in rows)
     return tuple(dict.fromkeys(symbol for symbol in found if symbol is not None))
-
-
-def _envelope(source: str, at: str, query: str, data: Mapping[str, Any]) -> bytes:
-    return orjson.dumps({"source": source, "scraped_at": at, "query": query, "data": data})
 
 
 def _list_in(answer: Any, field: str, url: str) -> list[Mapping[str, Any]]:
