@@ -65,9 +65,10 @@ def figure(
     if value is None:
         return Figure(name, None, None, None, None, len(x), of)
     interval = jackknife(statistic, x, y, days, value, least_days)
-    by: By | None = "days"
-    if interval is None:
-        interval, by = (None, None) if alone is None else (alone(value, len(x)), "texts")
+    by: By = "days"
+    if interval is None and alone is not None:
+        by = "each"
+        interval = alone(value, len(x))
     low, high = interval or (None, None)
     return Figure(name, value, low, high, by if interval else None, len(x), of)
 
