@@ -221,7 +221,8 @@ def test_delete_tells_what_it_would_remove(run) -> None:
 
 
 def test_without_the_sdk_a_deployment_says_what_to_install(run, monkeypatch) -> None:
-    monkeypatch.setitem(sys.modules, "sagemaker", None)
+    for name in ("sagemaker", "sagemaker.core"):
+        monkeypatch.setitem(sys.modules, name, None)
     code, _, err = run()
     assert code == 3
     assert "pip install 'cashtag[deploy]'" in err
