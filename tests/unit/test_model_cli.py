@@ -239,6 +239,11 @@ def test_what_is_not_there_cannot_be_used(tmp_path: Path) -> None:
     assert "nowhere is not there" in done.stderr
 
 
+def test_what_a_packaged_models_code_is_told_is_no_setting(tmp_path: Path) -> None:
+    done = cashtag(tmp_path, "config", "show", "models.roberta", CASHTAG_MODEL_THREADS="2")
+    assert done.returncode == 0, done.stderr
+
+
 # ---------------------------------------------------------------- list
 
 

@@ -19,6 +19,8 @@ PREFIX = "CASHTAG_"
 FILE = "cashtag.toml"
 # Read elsewhere, and no settings: where this checkout's tests find data for measurement.
 NOT_SETTINGS = frozenset({"CASHTAG_SHARED", "CASHTAG_CONFIG"})
+# Nor are those by which a packaged model's own code is told of threads and limits.
+PACKAGED = "CASHTAG_MODEL_"
 _HERE = Path(__file__).parent
 
 
@@ -93,6 +95,8 @@ def _environment(environ: Mapping[str, str], known: dict[str, Any]) -> dict[str,
     """CASHTAG_SIGNALS__TREND__FIRE_ABOVE=0.5 to {"signals": {"trend": {"fire_above": 0.5}}}."""
     flat: dict[str, Any] = {}
     for name, text in environ.items():
+        if name.startswith(PACKAGED):
+            continue
         if name.startswith(PREFIX) and name not in NOT_SETTINGS:
             parts = name.removeprefix(PREFIX).split("__")
             flat[".".join(_spelled(parts, known))] = _value(text)
