@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from cashtag import settings
+from cashtag.enrich import answers as columns
 from cashtag.enrich import authenticity as signs
-from cashtag.enrich.answers import answers
 from cashtag.enrich.influence import engagement_factor, influence
 from cashtag.enrich.moments import DAY_MS
 from cashtag.errors import ContractError
+from cashtag.sentiment.answered import Answered
 
 SOUND = settings.load(environ={})
 
@@ -145,6 +146,11 @@ def test_authenticity_is_the_product_of_what_was_found(
 NAN = float("nan")
 
 
+def answers(probabilities: np.ndarray, rows: np.ndarray) -> columns.Answers:
+    """Columns of a model that says probabilities and nothing else."""
+    return columns.answers(Answered(probabilities), rows)
+
+
 def labels(*rows: tuple[float, float, float]) -> list[str | None]:
     found = answers(np.array(rows), np.arange(len(rows)))
     return list(found.sentiment.to_pylist())
@@ -171,7 +177,7 @@ def test_polarity_is_positive_less_negative_and_the_score_that_of_the_label() ->
 
 def test_no_answer_is_null_and_never_a_neutral_zero() -> None:
     found = answers(np.array([[NAN] * 3, [0.2, 0.3, 0.5], [NAN, 0.5, 0.5]]), np.array([2, 0, 1]))
-    assert found.answered.tolist() == [False, False, True]
+    assert found.polarity.is_valid().to_pylist() == [False, False, True]
     for name in ("p_negative", "p_neutral", "p_positive", "sentiment_score", "polarity"):
         assert getattr(found, name).null_count == 2
     assert found.sentiment.to_pylist() == [None, None, "positive"]
