@@ -13,7 +13,7 @@ from deploy_cloud import Cloud, check_bucket, found, say, upload
 from deploy_endpoint import create_model, told
 from deploy_plan import DIGITS, DeployError, Plan
 
-# A payload comes back larger than it went: a line of a short tweet has 130 bytes, its answer 250.
+# A payload comes back larger than it went: a line of a short tweet has 110 bytes, its answer 200.
 # The model server gives at most 6.5 MB back, and a megabyte of tweets takes it a minute or two.
 PAYLOAD_MB = 1
 INVOCATION_SECONDS = 3600  # the longest that a transform grants one payload
