@@ -217,6 +217,20 @@ def test_placeholders_of_volatility_are_no_volatility(
     assert (found["iv"], found["flags"]) == (kept, flags)
 
 
+def test_what_is_no_volatility_is_a_setting_that_rows_depend_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rules = {"enrich.options.placeholder_iv": 0.05, "enrich.options.highest_iv": 2.0}
+    strict = load(environ={}, overrides=rules)
+    assert strict.config_hash() != SETTINGS.config_hash()
+    monkeypatch.setattr(f"{__name__}.SETTINGS", strict)
+    kept = {
+        iv: row(alpaca(snapshot=snapshot(impliedVolatility=iv)))["iv"]
+        for iv in (0.05, 0.06, 2.0, 2.1)
+    }
+    assert kept == {0.05: None, 0.06: 0.06, 2.0: 2.0, 2.1: None}
+
+
 @pytest.mark.parametrize(
     ("bid", "ask", "kept", "flags"),
     [

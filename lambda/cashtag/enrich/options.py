@@ -29,8 +29,6 @@ from cashtag.tickers import canonical
 if TYPE_CHECKING:
     from cashtag.settings import Settings
 
-PLACEHOLDER_IV = 1e-5  # what Yahoo writes where it could not solve for one; zero is another
-HIGHEST_IV = 3.0  # no listed stock moves so much: an artefact of a wide or stale quote
 _EXACT = 1e-9  # the placeholder comes as 1.0000000000000003e-05
 _STRIKE_STEP = 0.0005  # half of the symbol's thousandth of a dollar
 
@@ -61,7 +59,7 @@ def enrich_object(settings: Settings, key: RawKey, data: bytes) -> Enriched:
     adds `gzip`. Of two lines with one contract the first stays.
 
     Args:
-        settings: reads `tickers` and `scrape.cutoff_utc`.
+        settings: reads `tickers`, `enrich.options` and `scrape.cutoff_utc`.
         key: the object's key; its name is the underlying's ticker.
         data: the object's bytes, gzip or plain JSON lines.
     """
@@ -174,7 +172,10 @@ def _row(settings: Settings, run: _Run, ticker: str, line: bytes) -> dict[str, A
         return "after-open"
     bid, ask = _bid(quote.bid), _ask(quote.ask)
     mid = None if bid is None or ask is None else (bid + ask) / 2
-    no_iv = quote.iv is not None and not PLACEHOLDER_IV + _EXACT < quote.iv <= HIGHEST_IV
+    rules = settings.enrich.options
+    no_iv = quote.iv is not None and not (
+        rules.placeholder_iv + _EXACT < quote.iv <= rules.highest_iv
+    )
     price = _ask(quote.underlying_price)
     marks = {
         EXPIRED: found.expiry < run.session,

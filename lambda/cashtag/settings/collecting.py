@@ -148,6 +148,13 @@ class Ensemble(Section):
         return models
 
 
+class OptionQuotes(Section):
+    """Which implied volatilities are none: up to the placeholder, and above the highest."""
+
+    placeholder_iv: NonNegative
+    highest_iv: Positive
+
+
 class Enrich(Section):
     """How a raw object becomes rows."""
 
@@ -160,3 +167,4 @@ class Enrich(Section):
     engagement: Engagement
     authenticity: Authenticity
     ensemble: Ensemble
+    options: OptionQuotes
