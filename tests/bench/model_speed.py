@@ -7,9 +7,10 @@ call, and the fastest int8 matrix product that ONNX Runtime does here (uint8 by 
 3072, three forms, the best one counts). Printed are medians, wall and processor time, because the
 machine may be shared; then load time and memory of a process of its own, and sizes on disk.
 
-    python tests/bench/model_speed.py [--keep FOLDER] [--rounds N] [--flat N]
+    python tests/bench/model_speed.py [--keep FOLDER] [--rounds N] [--threads N] [--flat N]
 
-`--keep` makes the model once and keeps it there; `--flat N` reads N texts with the tiny model and
+`--keep` makes the model once and keeps it there; `--threads 1` gives processor times that others
+on the machine disturb least, for no thread waits for another; `--flat N` reads N texts with the tiny model and
 prints the memory on the way. Needs the extra `model`.
 """
 
@@ -47,14 +48,14 @@ import importlib.util, json, sys, time
 spec = importlib.util.spec_from_file_location("inference", sys.argv[1] + "/code/inference.py")
 module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
-before = time.perf_counter()
+before, busy = time.perf_counter(), time.process_time()
 model = module.model_fn(sys.argv[1])
-load = time.perf_counter() - before
+load, busy = time.perf_counter() - before, time.process_time() - busy
 texts = json.load(sys.stdin)
 for start in range(0, len(texts), 256):
     module.predict_fn({"inputs": texts[start:start + 256]}, model)
 # Not ru_maxrss: that one counts what the parent held when it forked.
-print(load, int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) / 1024)
+print(load, busy, int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) / 1024)
 """
 
 
@@ -63,6 +64,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--keep", metavar="FOLDER", help="make the model there once, and use it")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, help="default: all that this process may use")
     parser.add_argument("--flat", type=int, metavar="N", help="memory over N texts, tiny model")
     args = parser.parse_args()
     if args.flat:
@@ -72,7 +74,7 @@ def main() -> None:
         folder = Path(args.keep or scratch)
         if not (folder / "packed" / "model").is_dir():
             make(folder)
-        measure(folder, args.rounds)
+        measure(folder, args.rounds, args.threads)
 
 
 def make(folder: Path) -> None:
@@ -180,14 +182,15 @@ def timed(work: Callable[[], object]) -> tuple[float, float]:
     return perf_counter() - wall, process_time() - busy
 
 
-def measure(folder: Path, rounds: int) -> None:
+def measure(folder: Path, rounds: int, threads: int | None) -> None:
     """Run the rounds and print what they gave."""
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
     packed = folder / "packed" / "model"
     ours = inference(packed)
-    threads = ours.processors()
+    threads = threads or ours.processors()
+    os.environ["CASHTAG_MODEL_THREADS"] = str(threads)
     torch.set_num_threads(threads)
     texts = tweets(folder, OURS)
     tokenizer = AutoTokenizer.from_pretrained(folder / "source")
@@ -250,20 +253,20 @@ def measure(folder: Path, rounds: int) -> None:
           f"an int8 product alone would be {ceiling[0]:.2f} and {ceiling[1]:.2f} here")  # fmt: skip
     print(f"ours {share[0]:.0%} of the int8 peak by wall, {share[1]:.0%} by processor time (target 55 %, stretch 65 %)")  # fmt: skip
     fresh = [in_a_process_of_its_own(packed, texts[:CALL]) for _ in range(3)]
-    print(f"load {min(f[0] for f in fresh):.2f} s (target 1), "
-          f"peak memory {max(f[1] for f in fresh):.0f} MB (target 500), "
+    print(f"load {min(f[0] for f in fresh):.2f} s, {min(f[1] for f in fresh):.2f} CPU s (target 1), "
+          f"peak memory {max(f[2] for f in fresh):.0f} MB (target 500), "
           f"on disk {sum(p.stat().st_size for p in packed.rglob('*') if p.is_file()) / 1e6:.1f} MB, "
           f"model.tar.gz {(folder / 'packed/model.tar.gz').stat().st_size / 1e6:.1f} MB (target 130)")  # fmt: skip
 
 
-def in_a_process_of_its_own(packed: Path, texts: list[str]) -> tuple[float, float]:
-    """Return seconds to load and peak resident MB of a process that does nothing else."""
+def in_a_process_of_its_own(packed: Path, texts: list[str]) -> tuple[float, float, float]:
+    """Return wall and processor seconds to load, and peak resident MB, of a process that does nothing else."""
     done = subprocess.run(
         [sys.executable, "-c", FRESH, str(packed)],
         input=json.dumps(texts), capture_output=True, text=True, check=True,
     )  # fmt: skip
-    load, memory = map(float, done.stdout.split())
-    return load, memory
+    load, busy, memory = map(float, done.stdout.split())
+    return load, busy, memory
 
 
 def flat(count: int) -> None:
