@@ -98,6 +98,7 @@ weighed AS (
     t.ticker,
     t.tweet_id,
     t.sentiment,
+    t.sentiment_score,
     t.polarity,
     t.engagement,
     t.model,
@@ -136,6 +137,17 @@ weighed AS (
   WHERE t.sighting = 1
 ),
 
+-- What the model says most often, over all tickers. A lexicon has one answer to whatever holds no
+-- word it knows; a network has one to nothing, unless it is broken. Repeats say nothing here.
+usual AS (
+  SELECT polarity
+  FROM weighed
+  WHERE NOT is_repeat
+  GROUP BY polarity
+  ORDER BY count(*) DESC, polarity
+  LIMIT 1
+),
+
 summed AS (
   SELECT
     ticker,
@@ -149,6 +161,14 @@ summed AS (
     avg(CASE WHEN sentiment = 'positive' THEN 1e0 ELSE 0e0 END) AS share_positive,
     avg(CASE WHEN sentiment = 'neutral' THEN 1e0 ELSE 0e0 END) AS share_neutral,
     avg(CASE WHEN sentiment = 'negative' THEN 1e0 ELSE 0e0 END) AS share_negative,
+    avg(sentiment_score) AS confidence,
+    avg(
+      CASE
+        WHEN is_repeat THEN NULL
+        WHEN polarity = (SELECT polarity FROM usual) THEN 1e0
+        ELSE 0e0
+      END
+    ) AS unread_share,
     avg(CASE WHEN is_repeat THEN 1e0 ELSE 0e0 END) AS duplicate_share,
     avg(CASE WHEN is_flagged THEN 1e0 ELSE 0e0 END) AS flagged_share,
     sum(engagement) AS engagement,
@@ -276,7 +296,9 @@ SELECT
   CAST(summed.model AS varchar) AS model,
   CAST(summed.model_version AS varchar) AS model_version,
   CAST(:config_hash AS varchar) AS config_hash,
-  CAST(:run_id AS varchar) AS run_id
+  CAST(:run_id AS varchar) AS run_id,
+  CAST(summed.confidence AS double) AS confidence,
+  CAST(summed.unread_share AS double) AS unread_share
 FROM summed
 INNER JOIN compared ON compared.ticker = summed.ticker
 INNER JOIN crowds ON crowds.ticker = summed.ticker

@@ -48,6 +48,9 @@ SENTIMENT: dict[str, Any] = {
     "coverage": 1.0,
     "partial": False,
     "top_tweet_ids": '["11","12"]',
+    "model_version": "lexicon-1",
+    "confidence": 0.7,
+    "unread_share": 0.4,
 }
 FEATURES: dict[str, Any] = {
     "session": SESSION,
@@ -93,6 +96,8 @@ TWEET: dict[str, Any] = {
     "tweet_id": "11",
     "created_at": datetime(2026, 3, 4, 11, 59, 59),
     "polarity": 0.3,
+    "lang": "en",
+    "models": None,
 }
 
 Run = Callable[..., dict[str, checks.Finding]]
@@ -148,10 +153,13 @@ def test_every_check_says_whether_it_fails_or_warns() -> None:
     levels = {name: sql.load("checks", name).level for name in sql.names("checks")}
     assert None not in levels.values()
     assert {name for name, level in levels.items() if level == "warn"} == {
+        "answers_drift",
         "features_stale",
         "labels_varied",
+        "models_absent",
         "regime_known",
         "tweets_answered",
+        "tweets_foreign",
     }
 
 

@@ -79,6 +79,11 @@ class Checks(Section):
 
     max_share_one_label: Share
     min_labelled_tweets: Count
+    max_share_foreign: Share
+    drift_sessions: Annotated[int, Field(ge=2, le=250)]
+    drift_sigmas: Positive
+    drift_share: Share
+    drift_confidence: Share
 
 
 class Signals(Section):

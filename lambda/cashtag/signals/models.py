@@ -147,6 +147,12 @@ def thresholds(settings: Settings) -> dict[str, SqlValue]:
         # checks
         "max_share_one_label": signals.checks.max_share_one_label,
         "min_labelled_tweets": signals.checks.min_labelled_tweets,
+        "language": settings.scrape.language,
+        "max_share_foreign": signals.checks.max_share_foreign,
+        "drift_sessions": signals.checks.drift_sessions,
+        "drift_sigmas": signals.checks.drift_sigmas,
+        "drift_share": signals.checks.drift_share,
+        "drift_confidence": signals.checks.drift_confidence,
     }
 
 

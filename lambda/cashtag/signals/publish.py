@@ -12,13 +12,16 @@ from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from cashtag.lake import contracts, layout, parquet
+from cashtag import sessions
+from cashtag.lake import contracts, layout, parquet, partitions
 from cashtag.ports import Env
 from cashtag.signals import checks, models
 from cashtag.warehouse import sql
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+HISTORY = "daily_sentiment"  # the table of which checks also see the trailing sessions
 
 
 @dataclass(frozen=True)
@@ -118,7 +121,21 @@ def make(
         wanted = {key: params[key] for key in query.parameters if key in params}
         made[name] = warehouse.query(query.text, wanted, table=name, tables=seen)
         seen[name] = _with_partition(made[name], session)
-    return made, checks.run(warehouse, params, seen)
+    # A session is checked against the ones before it, too: see answers_drift.
+    known = _with_history(env, session, seen[HISTORY])
+    return made, checks.run(warehouse, params, {**seen, HISTORY: known})
+
+
+def _with_history(env: Env, session: date, table: pa.Table) -> pa.Table:
+    """The session's rows after those of the trailing sessions, read one by one: a bounded cost."""
+    import pyarrow as pa
+
+    found = [
+        _with_partition(rows, before)
+        for before in sessions.sessions_before(session, env.settings.signals.z_sessions)
+        if (rows := partitions.read(env.lake, contracts.contract(HISTORY), before)) is not None
+    ]
+    return pa.concat_tables([*found, table])
 
 
 def _with_partition(table: pa.Table, session: date) -> pa.Table:
