@@ -17,8 +17,8 @@ test: $(VENV)/.dev ## all tests; browser tests run where a Chromium is found
 	@$(BIN)/python -m pytest
 
 check: $(VENV)/.dev ## format, lint, types, dependencies with known holes
-	$(BIN)/ruff format --check lambda tests sample_data notebooks
-	$(BIN)/ruff check lambda tests sample_data notebooks
+	$(BIN)/ruff format --check lambda sagemaker tests sample_data notebooks
+	$(BIN)/ruff check lambda sagemaker tests sample_data notebooks
 	$(BIN)/mypy
 	$(BIN)/pip-audit --skip-editable --progress-spinner off || test -n "$$CASHTAG_NO_AUDIT"
 
