@@ -23,7 +23,7 @@ from typing import Any
 
 from cashtag import services
 from cashtag.operate import days
-from cashtag.ports import Day, Env, Fetched, Lake, Store
+from cashtag.ports import Day, Env, Fetched, Lake, SourceHealth, Store
 from cashtag.settings import load
 
 TICKERS = ("GOOG", "TSLA")
@@ -48,6 +48,9 @@ class FewTickers:
         for fetched in self._source.fetch(day):
             if fetched.kind != "bars" or fetched.ticker in SYMBOLS:
                 yield fetched
+
+    def health(self) -> tuple[SourceHealth, ...]:
+        return self._source.health()
 
 
 class Counting:
