@@ -9,9 +9,15 @@ import orjson
 
 def line(source: str, scraped_at: str, query: str, data: Any) -> bytes:
     """Return the envelope of one thing as JSON; `scraped_at` is ISO 8601 with `+00:00`."""
-    written = orjson.dumps(
-        {"source": source, "scraped_at": scraped_at, "query": query, "data": data}
+    return fitted(
+        orjson.dumps({"source": source, "scraped_at": scraped_at, "query": query, "data": data})
     )
-    # A copy of the length it has: orjson gives away the buffer that it wrote into, of kilobytes
-    # for a line of three hundred bytes, and thousands of lines are kept until they are packed.
+
+
+def fitted(written: bytes) -> bytes:
+    """Return a copy of the length that the bytes have.
+
+    orjson gives away the buffer that it wrote into, of kilobytes for a line of three hundred
+    bytes, and thousands of lines are kept until they are packed.
+    """
     return bytes(memoryview(written))

@@ -19,6 +19,7 @@ from cashtag.errors import SourceRefused
 from cashtag.ports import Day, Fetched, SourceHealth
 from cashtag.redaction import redacted
 from cashtag.scrape.deadline import Deadline
+from cashtag.scrape.envelope import fitted
 from cashtag.scrape.feed_doors import Doors, is_sec
 from cashtag.scrape.feed_items import Read
 from cashtag.scrape.feed_versions import Version, validators, versions
@@ -191,7 +192,7 @@ def _lines(feed: Feed, day: Day, documents: list[_Document]) -> tuple[bytes, ...
             if said not in seen:
                 seen.add(said)
                 head = {"source": feed.name, "scraped_at": one.at, "query": query}
-                found.append(orjson.dumps({**head, "data": orjson.Fragment(said)}))
+                found.append(fitted(orjson.dumps({**head, "data": orjson.Fragment(said)})))
     return tuple(found)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from cashtag.scrape.envelope import fitted
 from cashtag.scrape.x.refusals import Refusal, instructions
 
 _HIT = re.compile(r"tweet-(\d+)", re.A)
@@ -119,7 +120,7 @@ def line(tweet: Any, query: str, at: datetime) -> bytes:
     """The raw line of one tweet: `data` is `json.loads(tweet.json())`, at a twentieth of its cost."""
     envelope = {"source": "x", "scraped_at": at.isoformat(), "query": query, "data": tweet}
     try:
-        return orjson.dumps(envelope, default=_plain, option=_AS_TWSCRAPE)
+        return fitted(orjson.dumps(envelope, default=_plain, option=_AS_TWSCRAPE))
     except orjson.JSONEncodeError:
         # Half a character, as when a name was cut in the middle of an emoji: no UTF-8 holds it.
         whole = json.dumps(envelope, default=_plain, ensure_ascii=False, separators=(",", ":"))
