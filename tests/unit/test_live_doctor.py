@@ -201,6 +201,7 @@ def test_when_everything_works_everything_is_ok(world: World) -> None:
         "prices/alpaca",
         "prices/yahoo",
         "prices",
+        "searches",
         "alpaca/assets",
         "options",
         "news/cnbc",
@@ -214,6 +215,8 @@ def test_when_everything_works_everything_is_ok(world: World) -> None:
     assert told["secrets"] == "secrets.toml: 2 X accounts, Alpaca keys: yes"
     assert told["x/ann"] == "works, 48 searches left in this window"
     assert told["x"] == "2 of 2 work"
+    # Two accounts with 49 searches each; five are what a run reckons with.
+    assert told["searches"] == "2 accounts give 98 searches in 15 minutes"
     assert told["trending/finder"] == "12 tickers: TSLA, NVDA, AAPL …"
     # 300 bars of SPY; Yahoo has the index too.
     assert told["prices/alpaca"].startswith("300 bars, 1 of 1 tickers")

@@ -121,6 +121,16 @@ def _x(visit: Visit) -> Iterator[Finding]:
 
     for row in check.check(visit.settings, visit.accounts, visit.until):
         yield _of(row.name, row, f"works, {row.left} searches left in this window")
+    rules = visit.settings.scrape
+    if (held := len(visit.accounts)) < rules.accounts:
+        yield Finding(
+            "searches",
+            "ok",  # a run works with one account as well
+            f"{held} accounts give {held * rules.searches_per_account} searches in "
+            f"{rules.search_window_minutes} minutes",
+            f"with fewer than {rules.accounts} accounts (scrape.accounts) a run reads fewer pages "
+            "a ticker, and the resuming one the rest",
+        )
 
 
 def _trending(visit: Visit, site: str) -> Iterator[Finding]:
