@@ -12,7 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
+
 
 if TYPE_CHECKING:
     from cashtag.ports import Scorer
@@ -43,6 +45,8 @@ class Answered:
     @property
     def answered(self) -> np.ndarray:
         """bool of shape (n,)."""
+        import numpy as np
+
         found: np.ndarray = ~np.isnan(self.probabilities).any(axis=1)
         return found
 
@@ -55,6 +59,8 @@ class Answered:
     @property
     def confidence(self) -> np.ndarray:
         """What the model states, else its highest probability; float64 of (n,), NaN without answer."""
+        import numpy as np
+
         highest: np.ndarray = self.probabilities.max(axis=1, initial=0.0)
         if self.stated is None:
             return highest
@@ -63,6 +69,8 @@ class Answered:
     @property
     def labels(self) -> np.ndarray:
         """Index into LABELS of each answer, int8 of shape (n,); -1 without one."""
+        import numpy as np
+
         found = np.where(self.answered, label_of(np.nan_to_num(self.probabilities)), -1)
         for i, name in enumerate(self.named):
             if name is not None and found[i] >= 0:
@@ -113,6 +121,8 @@ def label_of(probabilities: np.ndarray) -> np.ndarray:
 
     Where negative and positive share it, or neutral is as high, the text is neutral.
     """
+    import numpy as np
+
     negative, neutral, positive = (probabilities[:, i] for i in range(3))
     return np.where(
         (positive > negative) & (positive > neutral),
