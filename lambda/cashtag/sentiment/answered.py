@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 if TYPE_CHECKING:
     import numpy as np
 
-
-if TYPE_CHECKING:
     from cashtag.ports import Scorer
 
 LABELS = ("negative", "neutral", "positive")
