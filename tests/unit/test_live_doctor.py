@@ -183,7 +183,13 @@ def bad(found: dict[str, Finding]) -> dict[str, str]:
 
 def test_when_everything_works_everything_is_ok(world: World) -> None:
     ticks: list[tuple[int, int, str]] = []
-    settings = load(environ={}, overrides={"live.contact": "me@example.org"})
+    # Ample time: on a busy machine the first import of a library takes seconds.
+    ample = {
+        "live.contact": "me@example.org",
+        "live.check.seconds": 120,
+        "live.request_seconds": 60,
+    }
+    settings = load(environ={}, overrides=ample)
     found = live_doctor.examine(settings, tick=lambda *tick: ticks.append(tick))
     assert bad({one.what: one for one in found}) == {}
     # Libraries, credentials, then the sources in the order of a run.
