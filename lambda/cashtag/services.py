@@ -45,13 +45,22 @@ def source(settings: Settings, name: str, lake: Lake) -> Source:
     raise InputError(f"--source {name!r} is none of: sample, archive, live")
 
 
-def _live(settings: Settings, lake: Lake) -> Source:
+def need_live(what: str) -> None:
+    """Refuse `what` where a package of the extra `live` is missing.
+
+    Raises:
+        InputError: names the packages, and how to install them.
+    """
     missing = [name for name in LIVE_NEEDS if find_spec(name) is None]
     if missing:
         raise InputError(
-            f"--source live needs packages that are not installed: {', '.join(missing)}; "
+            f"{what} needs packages that are not installed: {', '.join(missing)}; "
             "pip install 'cashtag[live]'"
         )
+
+
+def _live(settings: Settings, lake: Lake) -> Source:
+    need_live("--source live")
     from cashtag.scrape import credentials
     from cashtag.scrape.assets import Assets
     from cashtag.scrape.live import Errand, LiveSource

@@ -13,7 +13,7 @@ import orjson
 import pytest
 
 from cashtag import services, sessions, steps
-from cashtag.errors import SourceRefused
+from cashtag.errors import InputError, SourceRefused
 from cashtag.lake import lines
 from cashtag.ports import Day, Env, Fetched, SourceHealth
 from cashtag.scrape import coverage, manifest
@@ -260,3 +260,9 @@ def test_a_deadline_gives_no_more_than_is_left() -> None:
     assert until.passed
     with pytest.raises(SourceRefused, match="deadline"):
         until.within(3)
+
+
+def test_a_missing_package_is_named_with_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(services, "LIVE_NEEDS", ("json", "no_such_package"))
+    with pytest.raises(InputError, match=r"backfill needs .*: no_such_package; pip install 'cash"):
+        services.need_live("backfill")

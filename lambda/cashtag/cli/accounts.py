@@ -30,6 +30,7 @@ def check(lake: LakeOption = None, form: FormatOption = Format.table) -> None:
     held = credentials.x_accounts(chosen)
     if not held:
         raise SettingsError(f"no X accounts are set up; {credentials.how_to_set_up(chosen)}")
+    services.need_live("accounts check")
     with progress(f"asking X with {len(held)} accounts"):
         states = examine.states(chosen, held, services.folder_lake(chosen.lake))
     output.show([state.row() for state in states], form)

@@ -75,6 +75,7 @@ def prices(
             f"--source alpaca needs keys; put [alpaca] key_id and secret_key into "
             f"{own.live.secrets_file}, or use --source yahoo"
         )
+    services.need_live("backfill")
     with progress("fetching bars") as tick:
         found = [
             one.row()
