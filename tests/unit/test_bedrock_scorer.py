@@ -196,7 +196,7 @@ def test_what_passes_is_asked_again(site: Judge, fault: Reply) -> None:
     [
         (403, "AccessDeniedException", "enable the model"),
         (400, "ValidationException", "inference profile"),
-        (404, "ResourceNotFoundException", "models.bedrock.model_id and AWS_REGION"),
+        (404, "ResourceNotFoundException", "models.bedrock.model_id and AWS_DEFAULT_REGION"),
     ],
 )
 def test_what_waiting_does_not_mend_is_told_at_once(

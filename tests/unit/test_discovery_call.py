@@ -232,7 +232,7 @@ def test_what_would_be_called_is_told_without_a_call(monkeypatch: pytest.MonkeyP
         ready(SETTINGS)
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
         monkeypatch.delenv(name)
-    with pytest.raises(SourceRefused, match="set AWS_REGION"):
+    with pytest.raises(SourceRefused, match="set AWS_DEFAULT_REGION"):
         ready(SETTINGS)
 
 

@@ -97,12 +97,12 @@ _REMEDIES = {
     "AccessDeniedException": "allow these credentials bedrock:InvokeModel, and enable the model",
     "ValidationException": "check scrape.discovery.model_id; many models are reached by the id of "
     "an inference profile only, such as us.anthropic.…",
-    "ResourceNotFoundException": "check scrape.discovery.model_id and AWS_REGION",
+    "ResourceNotFoundException": "check scrape.discovery.model_id and AWS_DEFAULT_REGION",
     "UnrecognizedClientException": "renew the AWS credentials",
     "ExpiredTokenException": "renew the AWS credentials",
     "InvalidSignatureException": "renew the AWS credentials, and check this machine's clock",
     "NoCredentialsError": "set AWS_PROFILE, or turn scrape.discovery.enabled off",
-    "NoRegionError": "set AWS_REGION to one that offers the model",
+    "NoRegionError": "set AWS_DEFAULT_REGION to one that offers the model",
 }
 _LATER = "the run's next call asks again"
 

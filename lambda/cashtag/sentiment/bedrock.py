@@ -34,12 +34,12 @@ _REMEDIES = {
     "AccessDeniedException": "allow these credentials bedrock:InvokeModel, and enable the model",
     "ValidationException": "check models.bedrock.model_id: many models are reached by the id of an "
     "inference profile only, such as us.anthropic.…, and not every model can be made to call a tool",
-    "ResourceNotFoundException": "check models.bedrock.model_id and AWS_REGION",
+    "ResourceNotFoundException": "check models.bedrock.model_id and AWS_DEFAULT_REGION",
     "UnrecognizedClientException": "renew the AWS credentials",
     "ExpiredTokenException": "renew the AWS credentials",
     "InvalidSignatureException": "renew the AWS credentials, and check this machine's clock",
     "NoCredentialsError": "set AWS_PROFILE, or choose another model (enrich.model)",
-    "NoRegionError": "set AWS_REGION to one that offers the model",
+    "NoRegionError": "set AWS_DEFAULT_REGION to one that offers the model",
     "ParamValidationError": "check models.bedrock.model_id",
 }
 _OTHERWISE = "the next run asks again"

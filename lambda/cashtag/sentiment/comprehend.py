@@ -47,7 +47,7 @@ _REMEDIES = {
     "ExpiredTokenException": "renew the AWS credentials",
     "InvalidSignatureException": "renew the AWS credentials, and check this machine's clock",
     "NoCredentialsError": "set AWS_PROFILE, or choose another model (enrich.model)",
-    "NoRegionError": "set AWS_REGION to one that offers Comprehend",
+    "NoRegionError": "set AWS_DEFAULT_REGION to one that offers Comprehend",
 }
 _OTHERWISE = "the next run asks again"
 
