@@ -24,7 +24,7 @@ INSTALL = 'pip install -e ".[live]" -c constraints.txt'
 _REMEDIES = {
     "x": "log in to x.com with it, copy its cookies again, then `cashtag accounts check`",
     "trending": "nothing, as long as another site answers; scrape.trending.chain is the order",
-    "prices/alpaca": "check the keys at alpaca.markets, and live.alpaca.feed for your plan",
+    "prices/alpaca": "check the keys at alpaca.markets, and live.prices.feed for your plan",
     "prices/yahoo": "wait some minutes: Yahoo limits requests; if it lasts, upgrade yfinance",
     "alpaca": "check the keys at alpaca.markets: those of paper and live accounts differ",
     "news": "try again later, or give another address in live.news.feeds",
