@@ -18,6 +18,7 @@ from cashtag.settings.base import (
     Share,
     Ticker,
 )
+from cashtag.settings.cloud import Aws
 from cashtag.settings.collecting import Enrich, Scrape, Tickers
 from cashtag.settings.live import Live
 from cashtag.settings.scoring import Models
@@ -120,6 +121,7 @@ class Settings(Section):
     alerts: Alerts
     report: Report
     research: Research
+    aws: Aws
 
     @model_validator(mode="after")
     def _accounts_exist(self) -> Self:
