@@ -9,8 +9,10 @@
     ├── ContractError (4)        rows that do not fit their table's contract
     ├── CheckFailed (4)          a check marked `fail` found rows: nothing is published
     ├── SourceRefused (5)        a source answered with a refusal, which is not "nothing"
-    └── TradeError (6)           an order, account or ledger that does not add up
-        └── LedgerMismatch (6)   the broker's positions and ours differ: trading halts
+    ├── TradeError (6)           an order, account or ledger that does not add up
+    │   └── LedgerMismatch (6)   the broker's positions and ours differ: trading halts
+    └── CloudError (7)           AWS refuses, or a stack there is not as it should be
+        └── StackMissing (7)     nothing is deployed under that name
 
 Each message names the parameter, the value and the remedy.
 """
@@ -76,3 +78,13 @@ class TradeError(CashtagError):
 
 class LedgerMismatch(TradeError):
     """Positions at the broker differ from those derived from fills; trading halts."""
+
+
+class CloudError(CashtagError):
+    """AWS refuses or does not answer, or a stack of ours is not in a state to work with."""
+
+    exit_code = 7
+
+
+class StackMissing(CloudError):
+    """No stack of that name in this account and region."""
