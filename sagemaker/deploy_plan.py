@@ -32,7 +32,8 @@ MEMORY_STEP = 1024  # MB; serverless memory comes in whole gigabytes, one to six
 MAX_MEMORY, MAX_CONCURRENCY = 6144, 200
 LONGEST_NAME = 63  # characters, of SageMaker's names
 DIGITS = 10  # hex digits of a name that say what it names
-MANIFEST_BYTES = 1 << 20  # a manifest is a few kB
+CODE = "code/inference.py"
+MEMBER_BYTES = 1 << 20  # a manifest and the code are a few kB each
 # A real model calls these so; a test model only has to answer as it did when it was packaged.
 KNOWN = {
     "$NVDA beats estimates and raises guidance, shares jump 8% after hours": "positive",
@@ -193,18 +194,29 @@ def read(path: str) -> Artefact:
         with file.open("rb") as opened:
             sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
         with tarfile.open(file, "r:gz") as tar:
-            names = {Path(name).as_posix() for name in tar.getnames()}
-            packed = tar.extractfile("manifest.json") if "manifest.json" in names else None
-            manifest = json.loads(packed.read(MANIFEST_BYTES)) if packed else None
+            packed, coded = _member(tar, "manifest.json"), _member(tar, CODE)
+            manifest = json.loads(packed) if packed else None
     except (OSError, EOFError, tarfile.TarError, ValueError) as error:
         raise DeployError(
             f"{path} is no model.tar.gz ({error}); make one with sagemaker/package_model.py"
         ) from error
     if not isinstance(manifest, dict) or not isinstance(manifest.get("version"), str):
         raise DeployError(f"{path} has no manifest.json with a version; package the model again")
-    if "code/inference.py" not in names:
-        raise DeployError(f"{path} has no code/inference.py; package the model again")
+    if not coded:
+        raise DeployError(f"{path} has no {CODE}; package the model again")
+    stated = manifest.get("code")
+    if not isinstance(stated, dict) or stated.get("sha256") != hashlib.sha256(coded).hexdigest():
+        raise DeployError(
+            f"{path}: {CODE} is not what its manifest states; package the model again"
+        )
     return Artefact(file, sha256, file.stat().st_size, manifest)
+
+
+def _member(tar: tarfile.TarFile, name: str) -> bytes | None:
+    """A small file of an archive, whose names may begin with `./`; None when it is not there."""
+    member = next((one for one in tar.getmembers() if Path(one.name).as_posix() == name), None)
+    packed = tar.extractfile(member) if member is not None else None
+    return packed.read(MEMBER_BYTES) if packed else None
 
 
 def plan_of(args: argparse.Namespace) -> Plan:

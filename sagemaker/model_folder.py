@@ -1,4 +1,4 @@
-"""A packaged folder: written, sealed with what it is and does, packed as a tar, read again."""
+"""A packaged folder: written, sealed with what it is and does, packed as a tar, renewed, read again."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from model_source import PackagingError, digest
 
 HERE = Path(__file__).resolve().parent
 CODE = HERE / "code" / "inference.py"
+FILES = {"weights": "model.onnx", "tokenizer": "tokenizer.json", "code": "code/inference.py"}
 RUNTIME = ("onnxruntime", "tokenizers", "numpy")
 TOLERATED_PROBE = 0.02  # another processor rounds fp32 sums otherwise, and int8 steps with them
 
@@ -68,14 +69,44 @@ def write(folder: Path, manifest: dict[str, Any], tokenizer: Any, wheels: str | 
 
 
 def seal(folder: Path) -> None:
-    """Put the sha256 of weights and tokenizer, and the version they make, into the manifest."""
+    """Put the sha256 of weights, tokenizer and code, and the version, into the manifest."""
     manifest = json.loads((folder / "manifest.json").read_bytes())
-    for part, name in (("weights", "model.onnx"), ("tokenizer", "tokenizer.json")):
-        path = folder / name
-        facts = {"file": name, "sha256": digest(path).hex(), "bytes": path.stat().st_size}
-        manifest[part] = {**manifest.get(part, {}), **facts}
+    for part in FILES:
+        _state(folder, manifest, part)
     manifest["version"] = inference().model_version(manifest)
     _write_manifest(folder, manifest)
+
+
+def _state(folder: Path, manifest: dict[str, Any], part: str) -> None:
+    path = folder / FILES[part]
+    facts = {"file": FILES[part], "sha256": digest(path).hex(), "bytes": path.stat().st_size}
+    manifest[part] = {**manifest.get(part, {}), **facts}
+
+
+def renew(folder: Path) -> None:
+    """Give a packaged folder the inference.py of this place, and show it; its version stays.
+
+    A `model.tar.gz` beside it is packed again. Weights and tokenizer are not stated anew: they
+    must be those that the manifest names.
+
+    Raises:
+        PackagingError: the folder is none, is damaged, or was packaged for code of another format.
+    """
+    code = inference()
+    try:
+        manifest = json.loads((folder / "manifest.json").read_bytes())
+        if code.model_version(manifest) != manifest["version"]:
+            raise PackagingError(
+                f"{folder} was packaged for other code ({manifest['version']}); package it again"
+            )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise PackagingError(f"{folder} is no packaged folder ({error!r})") from error
+    shutil.copyfile(CODE, folder / FILES["code"])
+    _state(folder, manifest, "code")
+    _write_manifest(folder, manifest)
+    show(str(folder))
+    if (packed := folder.parent / "model.tar.gz").is_file():
+        pack(folder, packed)
 
 
 def seal_with(folder: Path, exact: Path, evaluation: Any) -> None:

@@ -11,7 +11,8 @@ at most half a point of macro-recall against fp32 on your labelled texts; else b
 computed in fp32). The manifest's `probes` are sentences with this model's answers: a deployment
 is right when it gives the same.
 
-Needs the extra `model`; --show reads a packaged folder or model.tar.gz without it.
+Needs the extra `model`; without it, --show reads a packaged folder or model.tar.gz, and --renew
+puts the inference.py of a newer Cashtag into a packaged folder, whose model and version stay.
 
 Exit codes: 0 done; 2 something to correct in the call, the source or the labelled texts;
 3 libraries are missing; 4 the exported graph does not compute what its source computes.
@@ -33,7 +34,7 @@ from typing import Any
 # Run as a file or loaded by path, never as a package: the files beside it are found this way.
 sys.path.append(str(Path(__file__).resolve().parent))
 
-from model_folder import PROBES, Scorer, inference, pack, seal, seal_with, show, write
+from model_folder import PROBES, Scorer, inference, pack, renew, seal, seal_with, show, write
 from model_source import (
     PREPROCESSING,
     PackagingError,
@@ -58,6 +59,7 @@ EXAMPLES = """examples:
   python sagemaker/package_model.py ./my-fintwit-roberta --labels bearish,neutral,bullish \\
       --preprocessing tweeteval --precision int8 --out build/fintwit
   python sagemaker/package_model.py --show build/roberta/model.tar.gz
+  python sagemaker/package_model.py --renew build/roberta/model
 """
 
 
@@ -67,6 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if args.show:
             show(args.show)
+        elif args.renew:
+            renew(Path(args.renew))
         else:
             package(args)
     except PackagingError as error:
@@ -216,12 +220,6 @@ def _verify(model: Any, folder: Path) -> None:
         )
 
 
-# ---------------------------------------------------------------- writing
-
-
-TOLERATED_PROBE = 0.02
-
-
 # ---------------------------------------------------------------- small things
 
 
@@ -267,6 +265,7 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--show", metavar="PATH", help="say what a packaged folder or model.tar.gz is, and check it"
     )
+    add("--renew", metavar="FOLDER", help="give a packaged folder today's code/inference.py")
     return parser
 
 

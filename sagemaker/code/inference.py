@@ -52,6 +52,7 @@ from tokenizers import Tokenizer
 
 LABELS = ("negative", "neutral", "positive")
 FORMAT = 1  # of the manifest and of the code that reads it: part of every model's version
+PARTS = ("weights", "tokenizer", "code")  # of a package, each with its sha256 in the manifest
 MAX_TEXTS = 512
 MAX_CHARACTERS = 100_000
 MAX_PAYLOAD_BYTES = 6 * 2**20  # SageMaker's own limit for real-time; 4 MB for serverless
@@ -107,7 +108,7 @@ def model_fn(model_dir: str) -> Model:
     """
     folder = Path(model_dir)
     manifest = read_manifest(folder)
-    for part in ("weights", "tokenizer"):
+    for part in PARTS:
         path = folder / manifest[part]["file"]
         if not path.is_file() or _sha256(path) != manifest[part]["sha256"]:
             raise ModelError(
@@ -219,7 +220,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """Return the manifest of a packaged folder.
 
     Raises:
-        ModelError: there is none, or it is of another format.
+        ModelError: there is none, or it is of another format, or names not all parts.
     """
     path = folder / "manifest.json"
     try:
@@ -230,6 +231,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         ) from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise ModelError(f"{path} is not of format {FORMAT}; package the model again")
+    if missing := [part for part in PARTS if part not in manifest]:
+        raise ModelError(f"{path} does not state {', '.join(missing)}; package the model again")
     return manifest
 
 
@@ -238,6 +241,7 @@ def model_version(manifest: dict[str, Any]) -> str:
 
     It changes with everything an answer depends on: weights and their precision, tokenizer,
     preprocessing, label order, truncation; not with batch sizes, evaluation or the source's name.
+    Nor with this code's bytes: a change here that moves an answer makes another FORMAT.
     """
     facts = {
         "format": FORMAT,

@@ -8,6 +8,7 @@ session put that right. The runtime is an HTTP server of its own, as AWS has one
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import tarfile
@@ -36,6 +37,9 @@ def answer_to(text: str) -> list[float]:
     return [0.2, 0.6, 0.2]
 
 
+CODE = b"# what the container would run"
+
+
 def artefact(path: Path, version: str = "real-int8-000000000001", **manifest: Any) -> Path:
     """Write a model.tar.gz as package_model.py lays it out, with weights that nobody loads."""
     probes = ("$NVDA beats estimates", "$AAPL reports on Thursday", "$TSLA misses on revenue")
@@ -45,13 +49,14 @@ def artefact(path: Path, version: str = "real-int8-000000000001", **manifest: An
         "version": version,
         "precision": "int8",
         "probes": [{"text": text, "probabilities": answer_to(text)} for text in probes],
+        "code": {"file": "code/inference.py", "sha256": hashlib.sha256(CODE).hexdigest()},
         **manifest,
     }
     with tarfile.open(path, "w:gz") as tar:
         for name, body in (
             ("manifest.json", json.dumps(told).encode()),
             ("model.onnx", version.encode()),
-            ("code/inference.py", b""),
+            ("code/inference.py", CODE),
         ):
             entry = tarfile.TarInfo(name)
             entry.size = len(body)

@@ -6,7 +6,8 @@ whoever tries the commands, have a model with every part of a real one in 300 kB
 out good and bad news bad, and no more is claimed. **Not for trading.**
 
 Everything it learns from is in this repository; seeds are fixed and training runs on one thread,
-so that one pair of library versions makes the same bytes.
+so that one pair of library versions makes the same bytes. When only `sagemaker/code/inference.py`
+has changed: `python sagemaker/package_model.py --renew tests/tiny_model` (a second).
 """
 
 from __future__ import annotations

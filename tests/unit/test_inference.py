@@ -403,7 +403,9 @@ def test_the_order_of_the_models_own_labels_does_not_change_the_answer(tmp_path:
     assert told["probabilities"] == [[first[1], first[2], first[0]]]
 
 
-@pytest.mark.parametrize("damage", ["weights", "tokenizer", "manifest", "format", "absent"])
+@pytest.mark.parametrize(
+    "damage", ["weights", "tokenizer", "code", "unstated", "manifest", "format", "absent"]
+)
 def test_a_damaged_folder_is_no_model(tmp_path: Path, damage: str) -> None:
     folder = tmp_path / "m"
     shutil.copytree(TINY, folder)
@@ -413,6 +415,12 @@ def test_a_damaged_folder_is_no_model(tmp_path: Path, damage: str) -> None:
         (folder / "model.onnx").write_bytes(data)
     elif damage == "tokenizer":
         (folder / "tokenizer.json").write_text("{}")
+    elif damage == "code":
+        (folder / "code" / "inference.py").write_text("# somebody else's")
+    elif damage == "unstated":
+        manifest = json.loads((TINY / "manifest.json").read_text())
+        del manifest["code"]
+        (folder / "manifest.json").write_text(json.dumps(manifest))
     elif damage == "manifest":
         (folder / "manifest.json").write_text("{")
     elif damage == "format":

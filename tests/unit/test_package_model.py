@@ -228,6 +228,47 @@ def test_a_folder_that_answers_otherwise_than_when_packaged_ends_with_4(tmp_path
     assert "package it again" in done.stderr
 
 
+def test_a_renewed_folder_has_todays_code_and_its_old_version(folder: Any, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime", reason="the extra `roberta` is not installed")
+    shutil.copytree(TINY, tmp_path / "model")
+    (tmp_path / "model" / "code" / "inference.py").write_text("FORMAT = 1  # as it was once\n")
+    (tmp_path / "model.tar.gz").touch()
+    done = run("--renew", str(tmp_path / "model"), block="torch transformers onnx")
+    assert done.returncode == 0, done.stderr
+    folder.pack(TINY, tmp_path / "tiny.tar.gz")
+    assert (tmp_path / "model.tar.gz").read_bytes() == (tmp_path / "tiny.tar.gz").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        # Another FORMAT, or other preprocessing, makes another version: its answers are others.
+        (lambda m: m | {"version": "tiny-test-int8-0123456789ab"}, "packaged for other code"),
+        (lambda m: m | {"weights": {**m["weights"], "sha256": "0" * 64}}, "for other code"),
+        (lambda m: {k: v for k, v in m.items() if k != "weights"}, "is no packaged folder"),
+    ],
+)
+def test_a_folder_that_the_code_does_not_fit_is_not_renewed(
+    tmp_path: Path, spoil: Any, says: str
+) -> None:
+    pytest.importorskip("onnxruntime", reason="the extra `roberta` is not installed")
+    shutil.copytree(TINY, tmp_path / "m")
+    manifest = json.loads((TINY / "manifest.json").read_text(encoding="utf-8"))
+    (tmp_path / "m" / "manifest.json").write_text(json.dumps(spoil(manifest)), encoding="utf-8")
+    done = run("--renew", str(tmp_path / "m"))
+    assert done.returncode == 2
+    assert says in done.stderr
+
+
+def test_a_folder_whose_weights_are_damaged_is_not_renewed(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime", reason="the extra `roberta` is not installed")
+    shutil.copytree(TINY, tmp_path / "m")
+    (tmp_path / "m" / "model.onnx").write_bytes(b"x")
+    done = run("--renew", str(tmp_path / "m"))
+    assert done.returncode == 2
+    assert "is not the file that manifest.json" in done.stderr
+
+
 def test_code_is_no_package() -> None:
     # `code` is also a module of the standard library, which debuggers import.
     assert not (SCRIPT.parent / "code" / "__init__.py").exists()

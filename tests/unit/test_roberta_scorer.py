@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import random
@@ -17,7 +18,7 @@ import pytest
 
 from cashtag import settings
 from cashtag.errors import SettingsError
-from cashtag.sentiment import packaged, registry, roberta
+from cashtag.sentiment import registry, roberta
 from cashtag.sentiment.roberta import RobertaScorer
 
 TINY = Path(__file__).parents[1] / "tiny_model"
@@ -137,7 +138,7 @@ def test_a_folder_without_a_manifest_is_told(tmp_path: Path) -> None:
         _ = RobertaScorer(tmp_path).version
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json"])
+@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json", "code/inference.py"])
 def test_a_file_that_is_not_the_manifests_is_named(copied: Path, name: str) -> None:
     data = bytearray((copied / name).read_bytes())
     data[len(data) // 2] ^= 1  # one bit
@@ -154,12 +155,7 @@ def test_a_missing_file_is_named(copied: Path, name: str) -> None:
 
 
 def test_code_is_run_only_when_it_is_the_manifests(copied: Path) -> None:
-    import hashlib
-
     code = copied / "code" / "inference.py"
-    sha = hashlib.sha256(code.read_bytes()).hexdigest()
-    change(copied, code={"file": "code/inference.py", "sha256": sha})
-    assert packaged.read(copied).version == RobertaScorer(TINY).version
     code.write_text(f"import pathlib\npathlib.Path({str(copied / 'ran')!r}).touch()\n")
     with pytest.raises(SettingsError, match=r"inference\.py is not the file"):
         RobertaScorer(copied).score([GOOD])
@@ -175,6 +171,8 @@ def test_code_is_run_only_when_it_is_the_manifests(copied: Path) -> None:
         ({"weights": {"file": "/etc/passwd", "sha256": "x"}}, "weights names no file"),
         ({"weights": None}, "weights names no file"),
         ({"tokenizer": {}}, "tokenizer names no file"),
+        ({"code": None}, "does not state the sha256 of code/inference.py"),
+        ({"code": {"file": "other.py", "sha256": "x"}}, "does not state the sha256"),
     ],
 )
 def test_a_manifest_that_does_not_fit_is_told(
@@ -194,7 +192,10 @@ def test_a_version_that_the_files_do_not_make_is_refused(copied: Path) -> None:
 
 
 def test_code_without_the_four_functions_is_refused(copied: Path) -> None:
-    (copied / "code" / "inference.py").write_text("model_fn = input_fn = None\n")
+    code = b"model_fn = input_fn = None\n"
+    (copied / "code" / "inference.py").write_bytes(code)
+    sha = hashlib.sha256(code).hexdigest()
+    change(copied, code={"file": "code/inference.py", "sha256": sha})
     with pytest.raises(SettingsError, match="has no predict_fn, output_fn, RequestError"):
         RobertaScorer(copied).score([GOOD])
 

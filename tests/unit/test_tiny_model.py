@@ -53,7 +53,7 @@ def test_it_has_every_part_of_a_packaged_folder() -> None:
         "code/inference.py",
         "code/requirements.txt",
     }
-    for part in ("weights", "tokenizer"):
+    for part in ("weights", "tokenizer", "code"):
         data = (TINY / MANIFEST[part]["file"]).read_bytes()
         assert hashlib.sha256(data).hexdigest() == MANIFEST[part]["sha256"]
         assert len(data) == MANIFEST[part]["bytes"]
@@ -62,7 +62,7 @@ def test_it_has_every_part_of_a_packaged_folder() -> None:
 def test_its_code_is_the_code_that_is_packaged() -> None:
     ours = (ROOT / "sagemaker" / "code" / "inference.py").read_bytes()
     theirs = (TINY / "code" / "inference.py").read_bytes()
-    assert ours == theirs, "cp sagemaker/code/inference.py tests/tiny_model/code/"
+    assert ours == theirs, "sagemaker/package_model.py --renew tests/tiny_model"
 
 
 def test_it_says_that_it_is_no_model_to_trade_on() -> None:

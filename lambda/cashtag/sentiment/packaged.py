@@ -28,8 +28,6 @@ CODE = "code/inference.py"
 INSTALL = 'pip install "cashtag[roberta]"'
 # A version is a part of the keys under which answers are recorded.
 VERSION = re.compile(r"[a-z0-9][a-z0-9._-]{0,126}[a-z0-9]")
-_PARTS = ("weights", "tokenizer", "code")
-_NEEDED = ("weights", "tokenizer")
 _FUNCTIONS = ("model_fn", "input_fn", "predict_fn", "output_fn", "RequestError")
 _THREADS = "CASHTAG_MODEL_THREADS"  # where the packaged code looks for it
 _loading = threading.Lock()
@@ -88,16 +86,9 @@ def read(folder: str | os.PathLike[str]) -> Package:
             f"{path}: version is {version!r}, not a name of at most 128 letters, digits, dots and "
             "dashes; package the model again"
         )
-    for part in _PARTS:
-        if part in manifest or part in _NEEDED:
-            _check(root, part, manifest.get(part))
-    try:
-        code = (root / CODE).read_bytes()
-    except OSError as error:
-        raise SettingsError(
-            f"{root / CODE} cannot be read ({error.strerror}); package the model again"
-        ) from error
-    return Package(root, manifest, code)
+    for part in ("weights", "tokenizer"):
+        _check(root, part, manifest.get(part))
+    return Package(root, manifest, _code(root, manifest.get("code")))
 
 
 def load(package: Package, threads: int = 0) -> Loaded:
@@ -138,9 +129,7 @@ def load(package: Package, threads: int = 0) -> Loaded:
 
 def _check(root: Path, part: str, stated: Any) -> None:
     """Compare a file with the sha256 that the manifest states."""
-    name = (
-        stated.get("file", CODE if part == "code" else None) if isinstance(stated, dict) else None
-    )
+    name = stated.get("file") if isinstance(stated, dict) else None
     if not isinstance(name, str) or not _is_plain(name):
         raise SettingsError(f"{root / MANIFEST}: {part} names no file; package the model again")
     path = root / name
@@ -151,6 +140,28 @@ def _check(root: Path, part: str, stated: Any) -> None:
         raise SettingsError(
             f"{path} cannot be read ({error.strerror}); package the model again"
         ) from error
+    _compare(path, found, stated)
+
+
+def _code(root: Path, stated: Any) -> bytes:
+    """Return the packaged code, which is compared as it is read, for it is what will run."""
+    path = root / CODE
+    if not isinstance(stated, dict) or stated.get("file") != CODE:
+        raise SettingsError(
+            f"{root / MANIFEST} does not state the sha256 of {CODE}; package the model again, or "
+            "give it the present code: sagemaker/package_model.py --renew FOLDER"
+        )
+    try:
+        code = path.read_bytes()
+    except OSError as error:
+        raise SettingsError(
+            f"{path} cannot be read ({error.strerror}); package the model again"
+        ) from error
+    _compare(path, hashlib.sha256(code).hexdigest(), stated)
+    return code
+
+
+def _compare(path: Path, found: str, stated: dict[str, Any]) -> None:
     if found != stated.get("sha256"):
         raise SettingsError(
             f"{path} is not the file that {MANIFEST} was written for: its sha256 is "
