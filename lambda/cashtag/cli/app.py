@@ -8,6 +8,7 @@ from cashtag.cli import (
     accounts,
     ask,
     backfill,
+    cloud,
     configure,
     cost,
     data,
@@ -15,6 +16,7 @@ from cashtag.cli import (
     model,
     rescoring,
     review,
+    running,
     scheduling,
 )
 
@@ -49,6 +51,9 @@ app.command("evaluate", epilog="Example: cashtag evaluate labelled.csv --model l
     ask.evaluate
 )
 app.command("cost", epilog="Example: cashtag cost --tweets-per-day 3000")(cost.cost)
+app.command("logs", epilog="Example: cashtag logs signals --since 2h --follow")(cloud.logs)
+app.command("redrive", epilog="Example: cashtag redrive enrich --dry-run")(cloud.redrive)
+app.add_typer(running.services, name="services")
 app.add_typer(review.review, name="review")
 app.add_typer(data.importing, name="import")
 app.add_typer(data.exporting, name="export")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import date
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cashtag.errors import InputError
 
 if TYPE_CHECKING:
+    from cashtag.operate.stack import Stack
     from cashtag.settings import Settings
 
 
@@ -55,6 +56,15 @@ ProfileOption = Annotated[
     Profile | None, typer.Option("--profile", help="sound (default) or reference.")
 ]
 
+EnvOption = Annotated[
+    str | None,
+    typer.Option(
+        "--env",
+        metavar="ENV",
+        help="The deployed stack: dev, staging or prod (default: settings').",
+    ),
+]
+
 
 def day(text: str | None, name: str) -> date | None:
     """Read a date option. Raises InputError naming the option and the form it wants."""
@@ -76,3 +86,20 @@ def settings(
         key: value for key, value in (("lake", lake), ("enrich.model", model)) if value is not None
     }
     return load(profile=profile.value if profile else None, overrides=overrides)
+
+
+def deployed(
+    env: str | None, profile: Profile | None = None, model: str | None = None
+) -> tuple[Settings, Stack, Any]:
+    """Settings as an environment's stack has them, the stack, and a boto3 session to reach it.
+
+    Raises:
+        CloudError: nothing is deployed there, or AWS refuses.
+    """
+    from cashtag.operate import account
+    from cashtag.operate import stack as stacks
+
+    own = settings(None, profile, model)
+    session = account.session(own)
+    found = stacks.find(own, env, session)
+    return found.settings(own), found, session

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from cashtag.errors import InputError, SettingsError
 from cashtag.sentiment import packaged
@@ -143,17 +144,16 @@ def _inside(archive: Path, member: tarfile.TarInfo) -> PurePosixPath:
     return name
 
 
-def write_settings(file: Path, wanted: Mapping[str, str], environ: Mapping[str, str]) -> None:
-    """Set dotted keys in a TOML file and keep all else: other keys, comments, order.
+def with_settings(before: str, wanted: Mapping[str, Any], place: str) -> str:
+    """Return the TOML text with these dotted keys set, and all else kept: keys, comments, order.
 
     Raises:
-        SettingsError: the file is no TOML, cannot be written, or would not load with them.
+        SettingsError: the text, which is kept at `place`, is no TOML to add to.
     """
     import tomlkit
     from tomlkit.exceptions import TOMLKitError
 
     try:
-        before = file.read_bytes().decode() if file.exists() else ""
         document = tomlkit.parse(before)
         for dotted, value in wanted.items():
             *parents, last = dotted.split(".")
@@ -163,11 +163,24 @@ def write_settings(file: Path, wanted: Mapping[str, str], environ: Mapping[str, 
                     level[part] = tomlkit.table(is_super_table=part != parents[-1])
                 level = level[part]
             level[last] = value
-        text = tomlkit.dumps(document)
-    except (TOMLKitError, UnicodeDecodeError, TypeError, AttributeError) as error:
+        return tomlkit.dumps(document)
+    except (TOMLKitError, TypeError, AttributeError) as error:
+        raise SettingsError(f"{place} is no TOML to add to: {error}") from error
+
+
+def write_settings(file: Path, wanted: Mapping[str, Any], environ: Mapping[str, str]) -> None:
+    """Set dotted keys in a TOML file and keep all else: other keys, comments, order.
+
+    Raises:
+        SettingsError: the file is no TOML, cannot be written, or would not load with them.
+    """
+    try:
+        before = file.read_bytes().decode() if file.exists() else ""
+    except UnicodeDecodeError as error:
         raise SettingsError(f"settings file {file} is no TOML to add to: {error}") from error
     except OSError as error:
         raise SettingsError(f"settings file {file} cannot be read: {error.strerror}") from error
+    text = with_settings(before, wanted, f"settings file {file}")
     if text == before:
         return
     try:
