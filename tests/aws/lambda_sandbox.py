@@ -1,0 +1,388 @@
+"""Functions as Lambda runs them: Lambda's own runtime client in a process of its own, kept warm.
+
+A sandbox is one process and the Runtime API that it asks for work ("Using the Lambda runtime
+API", AWS Lambda developer guide). Its interpreter sees the task root, the layers and the
+runtime's own folder, and nothing of this checkout or its environment. It can be killed at any
+moment, and is ended when it takes longer than the function's timeout.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Literal
+
+Kind = Literal["ok", "error", "exit", "timeout", "init"]
+_START_SECONDS = 60.0  # a sandbox that has not asked for work by then never will
+
+
+@dataclass(frozen=True)
+class TaskRoot:
+    """The folders of a deployed function: its unzipped code, and what stands beside it."""
+
+    code: Path
+    """`/var/task`: the function's zip, unpacked."""
+    layers: Path
+    """`/opt/python`: the layers, one over the other."""
+    runtime: Path
+    """`/var/runtime`: the runtime client and boto3, as every function of Lambda finds them."""
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What the template says of a function, and whose credentials it gets."""
+
+    logical: str
+    name: str
+    handler: str
+    environment: Mapping[str, str]
+    timeout: float
+    memory: int
+    arn: str
+    access_key: str
+    concurrency: int | None = None
+    """Reserved concurrency; None: none is reserved."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one invocation: its answer or its error, its seconds, what it printed."""
+
+    kind: Kind
+    payload: Any
+    seconds: float
+    lines: tuple[str, ...] = ()
+    cold: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Whether the handler returned."""
+        return self.kind == "ok"
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """Lines in CloudWatch's embedded metric format, parsed."""
+        found = []
+        for line in self.lines:
+            with contextlib.suppress(ValueError):
+                told = json.loads(line)
+                if isinstance(told, dict) and "CloudWatchMetrics" in told.get("_aws", {}):
+                    found.append(told)
+        return found
+
+
+class Sandbox:
+    """One process of a function; `invoke` may be called by one thread at a time."""
+
+    def __init__(
+        self, function: Definition, root: TaskRoot, folder: Path, network: Mapping[str, str]
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.function, self.root, self._home = function, root, folder / "tmp"
+        self._home.mkdir(exist_ok=True)
+        self._log = folder / "log.txt"
+        self._api = _RuntimeApi(("127.0.0.1", 0), _Handler)
+        self._api.sandbox = self
+        threading.Thread(target=self._api.serve_forever, args=(0.05,), daemon=True).start()
+        self._event: _Asked | None = None
+        self._work = threading.Condition()
+        self._told, self._asking = threading.Event(), threading.Event()
+        self._answer: tuple[Kind, Any] | None = None
+        self._ended = False
+        self._seen = 0
+        self._invoked = 0
+        self.started = time.perf_counter()
+        self.ready: float | None = None
+        """Seconds from the start of the process until it asked for work."""
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                # -s: no site of the user; -S: no site-packages of this interpreter.
+                [sys._base_executable, "-s", "-S", "-m", "awslambdaric", function.handler],  # type: ignore[attr-defined]
+                cwd=root.code,
+                env=self._environ(network),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def _environ(self, network: Mapping[str, str]) -> dict[str, str]:
+        host, port = self._api.server_address[:2]
+        function = self.function
+        path = (self.root.code, self.root.layers, self.root.runtime)
+        return {
+            "PATH": "/usr/bin:/bin",
+            "LANG": "en_US.UTF-8",
+            "TZ": ":UTC",
+            "PYTHONPATH": os.pathsep.join(str(folder) for folder in path),
+            "PYTHONDONTWRITEBYTECODE": "1",  # the task root is read-only on Lambda
+            "TMPDIR": str(self._home),
+            "AWS_LAMBDA_RUNTIME_API": f"{host}:{port}",
+            "_HANDLER": function.handler,
+            "LAMBDA_TASK_ROOT": str(self.root.code),
+            "LAMBDA_RUNTIME_DIR": str(self.root.runtime),
+            "AWS_EXECUTION_ENV": "AWS_Lambda_python3.12",
+            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+            "AWS_LAMBDA_FUNCTION_NAME": function.name,
+            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory),
+            "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{function.name}",
+            "AWS_LAMBDA_LOG_STREAM_NAME": "2026/01/01/[$LATEST]0",
+            "AWS_REGION": "us-east-1",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": function.access_key,
+            "AWS_SECRET_ACCESS_KEY": "PLANTED-aws-secret-key-5",
+            "AWS_SESSION_TOKEN": "PLANTED-aws-session-token-5",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": "/dev/null",
+            "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+            **network,
+            **{
+                name: str(self._home) if text == "/tmp" else text  # noqa: S108  Lambda's only writable folder
+                for name, text in function.environment.items()
+            },
+        }
+
+    # ------------------------------------------------------------ asking it
+
+    def invoke(self, event: Any, timeout: float | None = None) -> Outcome:
+        """Hand over one event and wait for the answer, the end of the process, or the timeout."""
+        seconds = timeout or self.function.timeout
+        began, cold = time.perf_counter(), self._invoked == 0
+        self._invoked += 1
+        self._told.clear()
+        self._answer = None
+        with self._work:
+            if not self._ended:
+                self._event = _Asked(str(uuid.uuid4()), json.dumps(event).encode(), seconds)
+            self._work.notify_all()
+        self._asking.wait(_START_SECONDS)  # the time of a function runs from then on
+        if not self._ended and not self._told.wait(seconds):
+            self.kill()
+            said = {"errorType": "Sandbox.Timedout", "errorMessage": f"timed out: {seconds} s"}
+            return Outcome("timeout", said, time.perf_counter() - began, self._lines(), cold)
+        kind, payload = self._answer or ("exit", {"errorType": "Runtime.ExitError"})
+        return Outcome(kind, payload, time.perf_counter() - began, self._lines(), cold)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process may be asked again."""
+        return not self._ended
+
+    def wait_until_ready(self, seconds: float = _START_SECONDS) -> float:
+        """Wait until the process asks for work; return how long it took from its start."""
+        self._asking.wait(seconds)
+        if self.ready is None:
+            raise RuntimeError(f"{self.function.name} never asked for work:\n{self._tail()}")
+        return self.ready
+
+    def kill(self) -> None:
+        """End the process at once, whatever it is doing."""
+        self._ended = True
+        self.process.kill()
+        self.process.wait()
+        self._asking.set()
+        self._told.set()
+
+    def close(self) -> None:
+        """End the process and its Runtime API."""
+        self.kill()
+        with self._work:
+            self._work.notify_all()
+        self._api.shutdown()
+        self._api.server_close()
+
+    def _watch(self) -> None:
+        self.process.wait()
+        self._ended = True
+        self._asking.set()
+        self._told.set()
+
+    def _lines(self) -> tuple[str, ...]:
+        """What was printed since the last look; the runtime client writes unbuffered."""
+        with self._log.open("rb") as log:
+            log.seek(self._seen)
+            data = log.read()
+        self._seen += len(data)
+        return tuple(data.decode("utf-8", "replace").splitlines())
+
+    def _tail(self) -> str:
+        return self._log.read_text("utf-8", "replace")[-2000:]
+
+    # ------------------------------------------------------------ what its Runtime API does
+
+    def next(self) -> _Asked | None:
+        """Wait for an event; None when there will be none any more."""
+        if self.ready is None:
+            self.ready = time.perf_counter() - self.started
+            self._asking.set()
+        with self._work:
+            while self._event is None and not self._ended:
+                self._work.wait(0.5)
+            asked, self._event = self._event, None
+        return asked
+
+    def answered(self, kind: Kind, payload: Any) -> None:
+        """Take the answer of the running invocation."""
+        self._answer = (kind, payload)
+        self._asking.set()
+        self._told.set()
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """An event on its way: request id, body, and how many seconds it may take."""
+
+    request: str
+    body: bytes
+    seconds: float
+
+
+class _RuntimeApi(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    sandbox: Sandbox
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A process that is killed while it asks is part of the tests."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1
+    disable_nagle_algorithm = True
+
+    def do_GET(self) -> None:
+        """`/runtime/invocation/next`: blocks until there is one."""
+        sandbox = self.server.sandbox  # type: ignore[attr-defined]
+        asked = sandbox.next()
+        if asked is None:
+            self.close_connection = True
+            return
+        deadline = int((time.time() + asked.seconds) * 1000)
+        self._send(
+            200,
+            asked.body,
+            {
+                "Lambda-Runtime-Aws-Request-Id": asked.request,
+                "Lambda-Runtime-Deadline-Ms": str(deadline),
+                "Lambda-Runtime-Invoked-Function-Arn": sandbox.function.arn,
+                "Lambda-Runtime-Trace-Id": "Root=1-00000000-000000000000000000000000;Sampled=0",
+                "Content-Type": "application/json",
+            },
+        )
+
+    def do_POST(self) -> None:
+        """`/runtime/invocation/ID/response`, `…/error`, `/runtime/init/error`."""
+        body = self._body()
+        sandbox = self.server.sandbox  # type: ignore[attr-defined]
+        kind: Kind = "error"
+        if self.path.endswith("/response"):
+            kind = "ok"
+        elif self.path.endswith("/init/error"):
+            kind = "init"
+        sandbox.answered(kind, json.loads(body or b"null"))
+        self._send(202, b"", {})
+
+    def _body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        whole = b""
+        while size := int(self.rfile.readline().strip(), 16):
+            whole += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return whole
+
+    def _send(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
+        self.send_response(status)
+        for name, text in headers.items():
+            self.send_header(name, text)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Requests are not printed."""
+
+
+# ---------------------------------------------------------------- a function and its sandboxes
+
+
+@dataclass
+class Function:
+    """A function and its warm sandboxes, at most `width` of them at work at once."""
+
+    definition: Definition
+    root: TaskRoot
+    folder: Path
+    network: Mapping[str, str]
+    width: int = 1
+    started: int = 0
+    running: list[Sandbox] = field(default_factory=list)
+    """Sandboxes at work at this moment."""
+    _idle: list[Sandbox] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _slots: threading.Semaphore = field(init=False)
+
+    def __post_init__(self) -> None:
+        reserved = self.definition.concurrency
+        self._slots = threading.Semaphore(
+            self.width if reserved is None else max(1, min(self.width, reserved))
+        )
+
+    def invoke(self, event: Any, timeout: float | None = None) -> Outcome:
+        """Run one event in a free sandbox, or in a new one; wait for a place where all are busy."""
+        with self._slots:
+            sandbox = self._take()
+            try:
+                return sandbox.invoke(event, timeout)
+            finally:
+                self._leave(sandbox)
+
+    def kill(self) -> int:
+        """Kill what is at work at this moment; return how many processes that were."""
+        with self._lock:
+            running = list(self.running)
+        for sandbox in running:
+            sandbox.kill()
+        return len(running)
+
+    def chill(self) -> None:
+        """End the idle sandboxes, so that the next invocation starts cold."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for sandbox in idle:
+            sandbox.close()
+
+    def close(self) -> None:
+        """End every sandbox."""
+        self.kill()
+        self.chill()
+
+    def _take(self) -> Sandbox:
+        with self._lock:
+            sandbox = self._idle.pop() if self._idle else None
+            if sandbox is None:
+                self.started += 1
+                folder = self.folder / f"{self.definition.logical}-{self.started}"
+                sandbox = Sandbox(self.definition, self.root, folder, self.network)
+            self.running.append(sandbox)
+            return sandbox
+
+    def _leave(self, sandbox: Sandbox) -> None:
+        with self._lock:
+            self.running.remove(sandbox)
+            if sandbox.alive:
+                self._idle.append(sandbox)
+                return
+        sandbox.close()
