@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 LAKE   ?= lake
 
-.PHONY: run test check bench bench-model clean help setup setup-dev sessions sample notebooks
+.PHONY: run test check bench bench-model clean help setup setup-dev sessions sample notebooks template check-template
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -17,9 +17,11 @@ test: $(VENV)/.dev ## all tests; browser tests run where a Chromium is found
 	@$(BIN)/python -m pytest
 
 check: $(VENV)/.dev ## format, lint, types, dependencies with known holes
-	$(BIN)/ruff format --check lambda sagemaker tests sample_data notebooks
-	$(BIN)/ruff check lambda sagemaker tests sample_data notebooks
+	$(BIN)/ruff format --check lambda sagemaker cloudformation tests sample_data notebooks
+	$(BIN)/ruff check lambda sagemaker cloudformation tests sample_data notebooks
 	$(BIN)/mypy
+	$(BIN)/cfn-lint cloudformation/cashtag.yaml
+	$(BIN)/python cloudformation/generate.py --check
 	$(BIN)/pip-audit --skip-editable --progress-spinner off || test -n "$$CASHTAG_NO_AUDIT"
 
 bench: $(VENV)/.dev ## ratios against named peers, measured in the same run
@@ -34,6 +36,9 @@ sessions: $(VENV)/.dev ## make the session table again
 
 sample: $(VENV)/.dev ## make the synthetic sample again; the same bytes
 	$(BIN)/python sample_data/generate.py
+
+template: $(VENV)/.dev ## make the blocks of cloudformation/cashtag.yaml that follow from glue/ again
+	$(BIN)/python cloudformation/generate.py
 
 notebooks: $(VENV)/.dev ## build the .ipynb files from their py:percent sources
 	$(BIN)/jupytext --to ipynb notebooks/*.py

@@ -100,7 +100,12 @@ def parse(kind: Kind, name: str, text: str) -> Query:
 
 def parameters(text: str) -> tuple[str, ...]:
     """Names of the `:parameters` of a text, in order of first appearance."""
-    return tuple(dict.fromkeys(m["name"] for m in _TOKENS.finditer(text) if m["name"]))
+    return tuple(dict.fromkeys(places(text)))
+
+
+def places(text: str) -> tuple[str, ...]:
+    """Name of the parameter at each `:place` of a text, in order, as often as it stands there."""
+    return tuple(m["name"] for m in _TOKENS.finditer(text) if m["name"])
 
 
 def check_parameters(wanted: tuple[str, ...], given: Mapping[str, SqlValue]) -> None:
