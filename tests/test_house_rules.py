@@ -41,6 +41,7 @@ NETWORK = {
 MAY_USE_NETWORK = (
     "lake/s3.py",
     "warehouse/athena.py",
+    "warehouse/athena_unload.py",
     "warehouse/catalog.py",  # registers partitions with Glue
     "scrape/",
     "sentiment/sagemaker.py",

@@ -8,6 +8,7 @@ an XNYS trading session.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -83,6 +84,11 @@ SqlValue = str | int | float | bool | date | datetime | None
 class Warehouse(Protocol):
     """Runs Athena-dialect SELECTs over the lake's tables."""
 
+    @property
+    def concurrency(self) -> int:
+        """How many queries may run at once, each in a thread of its own."""
+        ...
+
     def query(
         self,
         text: str,
@@ -101,6 +107,10 @@ class Warehouse(Protocol):
 
     def register(self, table: str, partition: date) -> None:
         """Make a partition that was just written visible to queries."""
+        ...
+
+    def shared(self) -> AbstractContextManager[None]:
+        """Within it, rows given as `tables` are brought to the engine once for all queries."""
         ...
 
 

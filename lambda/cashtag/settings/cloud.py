@@ -27,6 +27,10 @@ class Athena(Section):
     scan_megabytes_per_query: Count
     scan_megabytes_per_day: Count
     concurrency: Annotated[int, Field(ge=1, le=20)]
+    attempts: Annotated[int, Field(ge=1, le=10)]
+    retry_seconds: Positive
+    dollars_per_terabyte: NonNegative
+    billed_megabytes: Count
 
 
 class Aws(Section):

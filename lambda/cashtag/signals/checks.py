@@ -6,7 +6,7 @@ Keys, types and nulls need no check: rows that break their contract never become
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -50,22 +50,33 @@ def run(
         params: values for every `:name` of the checks; others are left alone.
         tables: rows that are not published yet, with their partition column.
     """
-    found = []
-    for name in sql.names("checks"):
+
+    def one(name: str) -> Finding | None:
         query = sql.load("checks", name)
         wanted = {key: params[key] for key in query.parameters if key in params}
         rows = warehouse.query(query.text, wanted, tables=tables)
-        if rows.num_rows:
-            found.append(
-                Finding(
-                    check=name,
-                    level=query.level or "fail",
-                    about=query.about,
-                    n_rows=rows.num_rows,
-                    rows=tuple(rows.slice(0, SHOWN).to_pylist()),
-                )
-            )
+        if not rows.num_rows:
+            return None
+        return Finding(
+            check=name,
+            level=query.level or "fail",
+            about=query.about,
+            n_rows=rows.num_rows,
+            rows=tuple(rows.slice(0, SHOWN).to_pylist()),
+        )
+
+    found = [finding for finding in _each(one, warehouse.concurrency) if finding]
     return tuple(sorted(found, key=lambda finding: (finding.level != "fail", finding.check)))
+
+
+def _each(check: Callable[[str], Finding | None], at_once: int) -> Iterable[Finding | None]:
+    """Run all checks, as many at once as the warehouse takes."""
+    if at_once == 1:
+        return [check(name) for name in sql.names("checks")]
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(at_once) as pool:
+        return list(pool.map(check, sql.names("checks")))
 
 
 def refuse(findings: tuple[Finding, ...], what: str) -> None:

@@ -116,14 +116,15 @@ def make(
     params = models.parameters(env, session, dt, coverage=coverage, partial=partial)
     made: dict[str, pa.Table] = {}
     seen: dict[str, pa.Table] = {}  # the same rows, with their partition column
-    for name in models.MODELS:
-        query = sql.load("sql", name)
-        wanted = {key: params[key] for key in query.parameters if key in params}
-        made[name] = warehouse.query(query.text, wanted, table=name, tables=seen)
-        seen[name] = _with_partition(made[name], session)
-    # A session is checked against the ones before it, too: see answers_drift.
-    known = _with_history(env, session, seen[HISTORY])
-    return made, checks.run(warehouse, params, {**seen, HISTORY: known})
+    with warehouse.shared():
+        for name in models.MODELS:
+            query = sql.load("sql", name)
+            wanted = {key: params[key] for key in query.parameters if key in params}
+            made[name] = warehouse.query(query.text, wanted, table=name, tables=seen)
+            seen[name] = _with_partition(made[name], session)
+        # A session is checked against the ones before it, too: see answers_drift.
+        known = _with_history(env, session, seen[HISTORY])
+        return made, checks.run(warehouse, params, {**seen, HISTORY: known})
 
 
 def _with_history(env: Env, session: date, table: pa.Table) -> pa.Table:

@@ -129,7 +129,7 @@ def register(glue: Any, database: str, contract: Contract, partition: date, loca
             glue.update_partition(
                 **place, PartitionValueList=wanted["Values"], PartitionInput=wanted
             )
-    except _failures() as error:
+    except failures() as error:
         raise refused(
             error, f"register {contract.partition}={partition} of", database, contract.name
         ) from None
@@ -200,7 +200,8 @@ def _same(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
     )
 
 
-def _failures() -> tuple[type[Exception], ...]:
+def failures() -> tuple[type[Exception], ...]:
+    """Return what a boto3 client raises: AWS refuses, or does not answer."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     return BotoCoreError, ClientError

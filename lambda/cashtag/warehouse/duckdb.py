@@ -12,6 +12,7 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
@@ -70,6 +71,8 @@ class DuckDBWarehouse:
     No connection exists before the first query, and a forked child makes its own.
     """
 
+    concurrency = 1  # one connection, one thread
+
     def __init__(self, lake: Lake) -> None:
         self._stores: dict[str, Store] = {zone: getattr(lake, zone) for zone in _ZONES}
         self._connection: duckdb.DuckDBPyConnection | None = None
@@ -123,6 +126,10 @@ class DuckDBWarehouse:
     def register(self, table: str, partition: date) -> None:
         """Do nothing: a partition's object is found by its key. Raises for an unknown table."""
         contracts.contract(table)
+
+    def shared(self) -> AbstractContextManager[None]:
+        """Do nothing: rows in memory are read where they are."""
+        return nullcontext()
 
     def close(self) -> None:
         """Close the connection; the next query opens another."""

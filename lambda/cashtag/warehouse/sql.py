@@ -28,6 +28,8 @@ _TOKENS = re.compile(
     r"""'(?:[^']|'')*' | "(?:[^"]|"")*" | --[^\n]* | /\*.*?\*/ | :: | :(?P<name>[A-Za-z_]\w*)""",
     re.VERBOSE | re.DOTALL,
 )
+# "ExecutionParameters", StartQueryExecution, Athena API reference
+_LONGEST_PARAMETER = 1024
 _LEVEL = re.compile(r"^(fail|warn)\b:?\s*", re.IGNORECASE)
 _GRAIN = re.compile(r"One row per .+?(?:\.(?=\s|$)|$)")
 
@@ -140,7 +142,8 @@ def bind(text: str, given: Mapping[str, SqlValue]) -> str:
 def qmark(text: str, given: Mapping[str, SqlValue]) -> tuple[str, list[str]]:
     """Return the text with `?` for every `:name`, and the literals in their order.
 
-    This is Athena's execution parameters: each is SQL text of a constant, quoted by us.
+    This is Athena's execution parameters: each is SQL text of a constant, quoted by us. A text
+    too long for one of them comes in several, joined by `concat`.
     """
     check_parameters(parameters(text), given)
     values: list[str] = []
@@ -148,10 +151,37 @@ def qmark(text: str, given: Mapping[str, SqlValue]) -> tuple[str, list[str]]:
     def put(m: re.Match[str]) -> str:
         if not m["name"]:
             return m[0]
-        values.append(literal(given[m["name"]]))
-        return "?"
+        parts = [literal(part) for part in _parts(given[m["name"]])]
+        values.extend(parts)
+        return "?" if len(parts) == 1 else f"concat({', '.join('?' * len(parts))})"
 
     return _TOKENS.sub(put, text), values
+
+
+def about(text: str) -> str:
+    """Return the first comment line of a query, or the beginning of one that has none."""
+    for line in text.splitlines():
+        if line.startswith("--") and line.strip("- "):
+            return line.removeprefix("--").strip()
+        if line.strip():
+            break
+    words = " ".join(without_strings(without_comments(text)).split())
+    return words if len(words) <= 80 else f"{words[:79]}…"
+
+
+def _parts(value: SqlValue) -> list[SqlValue]:
+    """Cut a text whose literal Athena would not take: one is 1,024 UTF-16 units at most."""
+    if not isinstance(value, str) or len(value) < _LONGEST_PARAMETER // 4:
+        return [value]
+    parts, size = [""], 2  # the quotes
+    for character in value:
+        width = 2 if character == "'" or ord(character) > 0xFFFF else 1
+        if size + width > _LONGEST_PARAMETER:
+            parts.append("")
+            size = 2
+        parts[-1] += character
+        size += width
+    return list(parts)
 
 
 def literal(value: SqlValue) -> str:
