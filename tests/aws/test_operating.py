@@ -235,14 +235,29 @@ def test_late_in_the_evening_of_new_york_it_is_still_that_day() -> None:
     # 03:00 UTC on the 9th is 23:00 on the 8th in New York.
     late = datetime(2026, 5, 9, 3, 0, tzinfo=UTC)
     event = {"action": "manage", "scheduled": "2026-05-08T19:55:00Z"}
-    assert redrive._late("trade", event, late) is None
-    assert redrive._late("trade", event, late + timedelta(hours=2)) is not None
+    assert redrive._late(event, late) is None
+    assert redrive._late(event, late + timedelta(hours=2)) is not None
 
 
 def test_what_is_no_event_is_removed_and_told(session: Any, found: Stack) -> None:
     deployed_stack.send(boto3.client("sqs"), "scrape", "not JSON")
     (one,) = redrive.redrive(found, session, ("scrape",), NOON)
     assert (one.asked, one.outcome) == ("unreadable", "no event of ours: removed")
+
+
+def test_a_schedule_that_was_not_delivered_goes_to_the_function_it_was_for(
+    session: Any, found: Stack
+) -> None:
+    arn = "arn:aws:lambda:eu-west-1:123456789012:function:cashtag-dev-scrape"
+    body = '{"action":"scrape","scheduled":"2026-05-08T12:00:00Z"}'
+    sqs = boto3.client("sqs")
+    deployed_stack.send(sqs, "delivery", body, TARGET_ARN=arn, ERROR_CODE="AWS.Scheduler.Throttled")
+    deployed_stack.send(sqs, "delivery", body, TARGET_ARN=arn.replace("dev-scrape", "other"))
+    rows = list(redrive.redrive(found, session, ("delivery",), NOON))
+    assert sorted((row.reason, row.outcome) for row in rows) == [
+        ("AWS.Scheduler.Throttled", "handed on"),
+        ("not told", "no event of ours: removed"),
+    ]
 
 
 def test_a_function_that_cannot_be_called_leaves_its_failures_in_the_queue(

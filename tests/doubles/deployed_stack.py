@@ -55,7 +55,8 @@ def make(name: str = NAME) -> None:
             Handler="any.handler",
             Code={"ZipFile": _code()},
         )
-        boto3.client("sqs").create_queue(QueueName=f"{name}-{step}-failures")
+    for queue in (*STEPS, "delivery"):
+        boto3.client("sqs").create_queue(QueueName=f"{name}-{queue}-failures")
     s3 = boto3.client("s3")
     for key, value in outputs(name).items():
         if key.endswith("Bucket"):

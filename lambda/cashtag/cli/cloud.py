@@ -58,7 +58,13 @@ def logs(
 
 
 def redrive(
-    step: StepArgument = None,
+    step: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[QUEUE]",
+            help="scrape, enrich, signals, trade, health, or delivery (of schedules); default all.",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only look at what waits; change nothing.")
     ] = False,
@@ -71,10 +77,12 @@ def redrive(
     """
     from cashtag.cli import output
     from cashtag.cli.progress import progress
-    from cashtag.operate.cloud import logs as said
+    from cashtag.errors import InputError
     from cashtag.operate.cloud import redrive as failures
 
-    chosen = said.steps(step)
+    if step is not None and step not in failures.QUEUES:
+        raise InputError(f"QUEUE {step!r} is none of: {', '.join(failures.QUEUES)}")
+    chosen = failures.QUEUES if step is None else (step,)
     _, stack, session = deployed(env)
     with progress("failures") as tick:
         found = list(

@@ -193,7 +193,7 @@ def prices_of(
         return Price(model, how, dollars / monthly * _PER, dollars, took, of)
 
     by_call = serverless(cost, took, memory)
-    arithmetic = f"{memory} GB x {took:g} ms x ${_plain(cost.serverless_gb_second)} a GB-second"
+    arithmetic = f"{memory} GB x {took:g} ms x ${plain(cost.serverless_gb_second)} a GB-second"
     single = {
         "lexicon": metered("lexicon", "in process", 0.0, cost.lexicon_milliseconds, "this machine"),
         "roberta": metered("roberta", "in process", 0.0, took, "this machine"),
@@ -204,7 +204,7 @@ def prices_of(
             "BatchDetectSentiment",
             volume.comprehend_units * cost.comprehend_unit,
             None,
-            f"{volume.comprehend_units:.4g} units x ${_plain(cost.comprehend_unit)}",
+            f"{volume.comprehend_units:.4g} units x ${plain(cost.comprehend_unit)}",
         ),
         "bedrock": metered(
             "bedrock",
@@ -259,7 +259,7 @@ def _marked(price: Price, model: str) -> Price:
     return replace(price, in_use=used)
 
 
-def _plain(dollars: float) -> str:
+def plain(dollars: float) -> str:
     """A small price without an exponent: 0.00002, not 2e-05."""
     return f"{dollars:.10f}".rstrip("0").rstrip(".")
 

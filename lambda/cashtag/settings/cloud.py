@@ -33,6 +33,56 @@ class Athena(Section):
     billed_megabytes: Count
 
 
+class Prices(Section):
+    """List prices in dollars, and what a month has free for ever (not only in the first year)."""
+
+    lambda_gb_second: NonNegative
+    lambda_request_million: NonNegative
+    lambda_free_gb_seconds: NonNegative
+    lambda_free_requests: NonNegative
+    s3_gb_month: NonNegative
+    s3_put_thousand: NonNegative
+    s3_get_thousand: NonNegative
+    athena_terabyte: NonNegative
+    athena_least_megabytes: NonNegative
+    crawler_dpu_hour: NonNegative
+    crawler_dpus: Positive
+    crawler_least_minutes: Positive
+    logs_gigabyte: NonNegative
+    logs_free_gigabytes: NonNegative
+    metric_month: NonNegative
+    free_metrics: NonNegative
+    alarm_month: NonNegative
+    free_alarms: NonNegative
+    dashboard_month: NonNegative
+    free_dashboards: NonNegative
+    secret_month: NonNegative
+    key_month: NonNegative
+    schedule_million: NonNegative
+    free_schedules: NonNegative
+    sms: NonNegative
+
+
+class Usage(Section):
+    """What a month of daily runs is taken to do, where no stack tells: calls, seconds, bytes."""
+
+    tickers: Count
+    other_objects: Count
+    scrape_seconds: Positive
+    resume_seconds: Positive
+    enrich_seconds: Positive
+    signals_seconds: Positive
+    trade_seconds: Positive
+    health_seconds: Positive
+    queries_per_run: Count
+    objects_per_raw: Positive
+    kilobytes_per_call: Positive
+    gigabytes_kept: Positive
+    sessions_per_month: Positive
+    manage_per_session: NonNegative
+    hours_with_metrics: Positive
+
+
 class Aws(Section):
     """One deployed stack, `<stack>-<environment>`."""
 
@@ -52,4 +102,7 @@ class Aws(Section):
     link_hours: Annotated[float, Field(gt=0.0, le=12.0)]
     missing_after_utc: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
     monthly_budget: NonNegative
+    rebuild_at_once: Annotated[int, Field(ge=1, le=50)]
     athena: Athena
+    prices: Prices
+    usage: Usage

@@ -1,7 +1,8 @@
 """Failures that wait in the stack's dead letter queues, and how they are tried again.
 
-A queue holds what an asynchronous call was given when it failed for the last time: the record of
-Lambda's on-failure destination, or the input of a schedule that could not be delivered. It is
+A queue holds what an asynchronous call was given when it failed for the last time, in the record
+of Lambda's on-failure destination; the queue `delivery` holds the input of schedules that could
+not be delivered at all, with the function that it was for. It is
 handed to the function again, asynchronously, and only then removed: a call that dies in between
 leaves it there, and a step that runs twice ends the same. What fails again comes back.
 
@@ -11,7 +12,7 @@ An order is never late: `execute` and `manage` of an earlier day are not repeate
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
@@ -43,6 +44,10 @@ class Failure:
         return asdict(self)
 
 
+DELIVERY = "delivery"  # of schedules, whichever function they call
+QUEUES = (*STEPS, DELIVERY)
+
+
 def queue(stack: Stack, step: str) -> str:
     """Name of the queue that a step's failures wait in."""
     return f"{stack.name}-{step}-failures"
@@ -56,7 +61,7 @@ def depths(stack: Stack, session: Any) -> dict[str, int]:
     """
     client = account.client(session, "sqs")
     counts = {}
-    for step in STEPS:
+    for step in QUEUES:
         with account.explained(f"queue {queue(stack, step)} cannot be read"):
             url = client.get_queue_url(QueueName=queue(stack, step))["QueueUrl"]
             told = client.get_queue_attributes(
@@ -69,13 +74,13 @@ def depths(stack: Stack, session: Any) -> dict[str, int]:
 def redrive(
     stack: Stack,
     session: Any,
-    steps: tuple[str, ...],
+    queues: Sequence[str],
     now: datetime,
     *,
     look_only: bool = False,
     progress: Progress | None = None,
 ) -> Iterator[Failure]:
-    """Hand the failures of these steps to their functions again; yield what became of each.
+    """Hand the failures of these queues to their functions again; yield what became of each.
 
     With `look_only` nothing is handed on or removed; the messages are hidden from others for no
     time at all. What arrives while this is at work is left for the next call.
@@ -84,18 +89,20 @@ def redrive(
         CloudError: SQS or Lambda refuses; what was handed on until then is removed.
     """
     waiting = depths(stack, session)
-    total, done = sum(waiting[step] for step in steps), 0
+    total, done = sum(waiting[step] for step in queues), 0
     client = account.client(session, "sqs")
     functions = account.client(session, "lambda")
-    for step in steps:
-        name = stack.output(f"{step.capitalize()}Function")
+    for step in queues:
         for url, message in _messages(client, stack, step, look_only):
             asked, told = payload(message)
+            name = _function(stack, step, message)
             outcome = "waits"
             if not look_only:
                 outcome = "handed on"
-                if asked is None or (late := _late(step, asked, now)):
-                    outcome = "no event of ours: removed" if asked is None else f"removed: {late}"
+                if asked is None or name is None:
+                    outcome = "no event of ours: removed"
+                elif late := _late(asked, now):
+                    outcome = f"removed: {late}"
                 else:
                     with account.explained(f"function {name} cannot be called"):
                         functions.invoke(
@@ -176,10 +183,19 @@ def summary(asked: dict[str, Any] | None) -> str:
     return f"{asked.get('action', 'event')} {day}".strip()
 
 
-def _late(step: str, asked: dict[str, Any], now: datetime) -> str | None:
+def _function(stack: Stack, step: str, message: dict[str, Any]) -> str | None:
+    """The function that a message is for; None where it is none of the stack's."""
+    if step != DELIVERY:
+        return stack.output(f"{step.capitalize()}Function")
+    arn = message.get("MessageAttributes", {}).get("TARGET_ARN", {}).get("StringValue", "")
+    name = str(arn).rpartition(":")[2]
+    return name if name in {stack.output(f"{one.capitalize()}Function") for one in STEPS} else None
+
+
+def _late(asked: dict[str, Any], now: datetime) -> str | None:
     """Why an event must not be repeated now; None when it may be."""
     action = asked.get("action")
-    if step != "trade" or action not in _TIMELY:
+    if action not in _TIMELY:
         return None
     day = _session(asked)
     today = now.astimezone(_NEW_YORK).date()

@@ -62,43 +62,55 @@ def active(
 ) -> dict[str, Mapping[str, Any]]:
     """The resources that these parameters make, by logical id."""
     values = parameters(whole, given)
-    conditions = whole.get("Conditions", {})
-
-    def holds(rule: Any) -> bool:
-        if not isinstance(rule, dict):
-            return str(rule).lower() == "true"
-        ((kind, of),) = rule.items()
-        if kind == "Condition":
-            return holds(conditions[of])
-        if kind == "Fn::Equals":
-            return value(of[0]) == value(of[1])
-        if kind == "Fn::Not":
-            return not holds(of[0])
-        if kind == "Fn::And":
-            return all(map(holds, of))
-        if kind == "Fn::Or":
-            return any(map(holds, of))
-        raise ContractError(f"condition {kind} is not known to this reader")
-
-    def value(of: Any) -> str:
-        if isinstance(of, dict):
-            ((kind, name),) = of.items()
-            if kind == "Ref":
-                return values.get(name, f"${{{name}}}")
-            if kind == "Fn::Join":
-                return str(name[0]).join(value(part) for part in name[1])
-            raise ContractError(f"{kind} in a condition is not known to this reader")
-        return str(of)
-
     return {
         name: told
         for name, told in whole["Resources"].items()
-        if "Condition" not in told or holds(conditions[told["Condition"]])
+        if "Condition" not in told or _holds(whole, {"Condition": told["Condition"]}, values)
     }
 
 
 def resolved(whole: Mapping[str, Any], of: Any, given: Mapping[str, str] | None = None) -> Any:
-    """A property's value where it is plain or refers to a parameter; else as it stands."""
-    if isinstance(of, dict) and set(of) == {"Ref"}:
-        return parameters(whole, given).get(of["Ref"], of)
-    return of
+    """A property with its `If`s decided and parameters put in; other functions as they stand.
+
+    What is left out (`AWS::NoValue`) is None.
+    """
+    values = parameters(whole, given)
+    if isinstance(of, list):
+        return [resolved(whole, item, given) for item in of]
+    if not isinstance(of, dict):
+        return of
+    if set(of) == {"Ref"}:
+        return None if of["Ref"] == "AWS::NoValue" else values.get(of["Ref"], of)
+    if set(of) == {"Fn::If"}:
+        condition, then, otherwise = of["Fn::If"]
+        holds = _holds(whole, {"Condition": condition}, values)
+        return resolved(whole, then if holds else otherwise, given)
+    return {key: resolved(whole, item, given) for key, item in of.items()}
+
+
+def _holds(whole: Mapping[str, Any], rule: Any, values: Mapping[str, str]) -> bool:
+    if not isinstance(rule, dict):
+        return str(rule).lower() == "true"
+    ((kind, of),) = rule.items()
+    if kind == "Condition":
+        return _holds(whole, whole["Conditions"][of], values)
+    if kind == "Fn::Equals":
+        return _text(of[0], values) == _text(of[1], values)
+    if kind == "Fn::Not":
+        return not _holds(whole, of[0], values)
+    if kind == "Fn::And":
+        return all(_holds(whole, part, values) for part in of)
+    if kind == "Fn::Or":
+        return any(_holds(whole, part, values) for part in of)
+    raise ContractError(f"condition {kind} is not known to this reader")
+
+
+def _text(of: Any, values: Mapping[str, str]) -> str:
+    if not isinstance(of, dict):
+        return str(of)
+    ((kind, name),) = of.items()
+    if kind == "Ref":
+        return values.get(name, f"${{{name}}}")
+    if kind == "Fn::Join":
+        return str(name[0]).join(_text(part, values) for part in name[1])
+    raise ContractError(f"{kind} in a condition is not known to this reader")
