@@ -20,6 +20,7 @@ TIERS = [
     {
         "ports",
         "errors",
+        "later",
         "redaction",
         "sessions",
         "sessions_table",
@@ -220,6 +221,7 @@ def test_light_rooms_import_nothing_heavy_at_the_top() -> None:
     light = {
         "ports",
         "errors",
+        "later",
         "sessions",
         "tickers",
         "settings",

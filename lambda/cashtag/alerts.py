@@ -1,4 +1,4 @@
-"""Announcements: to a console, into a folder of text files, at a bounded rate.
+"""Announcements: to a console, into a folder of text files, to SNS, at a bounded rate; and events.
 
 Texts may quote tweets, which are hostile input: they are written as plain text, never as markup,
 and without the control characters that could move a terminal's cursor or reverse a line.
@@ -7,19 +7,29 @@ and without the control characters that could move a terminal's cursor or revers
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import sys
 import time
 import unicodedata
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import TextIO
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, NoReturn, TextIO
 
+from cashtag.errors import CloudError
+from cashtag.lake import layout
 from cashtag.ports import Notifier, Store
+from cashtag.redaction import redacted
 
 _HOUR = 3600.0
 _KEPT = {"\n", "\t"}
 _PREFIXES = ("[SIMULATED]", "[PAPER]", "[REAL]")
+_SUBJECT = 100  # characters of ASCII; "Publish", Amazon SNS API reference
+_MESSAGE = 240_000  # bytes of UTF-8; SNS takes 262,144, of which escapes in JSON are a part
+_ENTRIES = 10  # of one request; "PutEvents", Amazon EventBridge API reference
+_ROUNDS = 3  # requests for entries that the bus did not take at first
+SOURCE = "sentiment.trading"
 
 
 class ConsoleNotifier:
@@ -59,6 +69,133 @@ class FileNotifier:
         self._store.put_if_absent(f"{self._folder}/{name}", data)
 
 
+class SnsNotifier:
+    """Publishes to a topic: subject and text by mail, the subject alone by SMS.
+
+    Args:
+        topic: the topic's ARN.
+        region: of the topic; empty for the one that AWS's own tools find.
+    """
+
+    def __init__(self, topic: str, region: str = "") -> None:
+        self._topic, self._region = topic, region
+
+    @cached_property
+    def _client(self) -> Any:
+        return _client("sns", self._region)
+
+    def announce(self, subject: str, text: str) -> None:
+        """Publish subject and text.
+
+        Raises:
+            CloudError: SNS refuses, or does not answer.
+        """
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        heading = ascii_subject(subject)
+        body = plain(text).encode()[:_MESSAGE].decode("utf-8", "ignore")
+        try:
+            self._client.publish(
+                TopicArn=self._topic,
+                Subject=heading,
+                MessageStructure="json",
+                Message=json.dumps({"default": body or heading, "sms": heading}),
+            )
+        except (ClientError, BotoCoreError) as error:
+            _refused(error, f"announce to {self._topic}", "allow sns:Publish on it")
+
+
+class Once:
+    """Announces each text once, however often a step is run again, and whoever runs it.
+
+    What was announced is marked in the lake afterwards: a step that is killed between the two
+    announces again, and nothing is lost.
+    """
+
+    def __init__(self, notifier: Notifier, store: Store) -> None:
+        self._notifier, self._store = notifier, store
+
+    def announce(self, subject: str, text: str) -> None:
+        """Announce, unless the same subject and text were announced before."""
+        key = layout.announced(hashlib.sha256(f"{subject}\n{text}".encode()).hexdigest())
+        if not self._store.exists(key):
+            self._notifier.announce(subject, text)
+            self._store.put_if_absent(key, b"")
+
+
+class EventBus:
+    """Events of the desk on an EventBridge bus, all of source `sentiment.trading`."""
+
+    def __init__(self, name: str, region: str = "") -> None:
+        self._name, self._region = name, region
+
+    @cached_property
+    def _client(self) -> Any:
+        return _client("events", self._region)
+
+    def publish(self, detail_type: str, details: Sequence[Mapping[str, Any]]) -> None:
+        """Send one event for each of `details`; those that the bus did not take are sent again.
+
+        Raises:
+            CloudError: the bus refuses, does not answer, or did not take all of them.
+        """
+        entries = [
+            {
+                "Source": SOURCE,
+                "DetailType": detail_type,
+                "Detail": json.dumps(dict(detail), sort_keys=True),
+                "EventBusName": self._name,
+            }
+            for detail in details
+        ]
+        for start in range(0, len(entries), _ENTRIES):
+            self._put(entries[start : start + _ENTRIES])
+
+    def _put(self, entries: list[dict[str, str]]) -> None:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        code = ""
+        for _ in range(_ROUNDS):
+            try:
+                answers = self._client.put_events(Entries=entries)["Entries"]
+            except (ClientError, BotoCoreError) as error:
+                _refused(error, f"send events to the bus {self._name}", "allow events:PutEvents")
+            failed = [n for n, answer in enumerate(answers) if "ErrorCode" in answer]
+            if not failed:
+                return
+            code = answers[failed[0]]["ErrorCode"]
+            entries = [entries[n] for n in failed]
+        raise CloudError(
+            f"the bus {self._name} did not take {len(entries)} events ({code}); run the step again"
+        )
+
+
+def _client(service: str, region: str) -> Any:
+    import boto3
+    from botocore.config import Config
+
+    make: Any = boto3.client  # its types know a service only by its literal name
+    return make(
+        service,
+        region_name=region or None,
+        config=Config(retries={"mode": "standard", "max_attempts": 5}),
+    )
+
+
+def _refused(error: Exception, what: str, remedy: str) -> NoReturn:
+    """Raise what a person can act on; never its cause, which holds the signed request."""
+    code = getattr(error, "response", {}).get("Error", {}).get("Code") or type(error).__name__
+    raise CloudError(redacted(f"cannot {what} ({code}): {remedy}, or run the step again")) from None
+
+
+def ascii_subject(text: str) -> str:
+    """Return a subject that SNS takes: one line of printable ASCII, at most 100 characters."""
+    letters = unicodedata.normalize("NFKD", plain(text).replace("…", "..."))
+    spelled = "".join(c for c in letters if not unicodedata.combining(c)).encode("ascii", "replace")
+    line = " ".join(spelled.decode().split())
+    return line if len(line) <= _SUBJECT else f"{line[: _SUBJECT - 3]}..."
+
+
 class Alerts:
     """Announces to every notifier: digests always, alerts at most `per_hour`.
 
@@ -85,6 +222,8 @@ class Alerts:
         self._clock = clock
         self._sent: deque[float] = deque()
         self.held_back = 0
+        self.failed: list[str] = []
+        """Why announcements did not go out. No step is lost for that: whoever announces tells it."""
 
     def digest(self, subject: str, text: str) -> None:
         """Announce a digest, whatever was announced before."""
@@ -109,7 +248,10 @@ class Alerts:
             )
             self.held_back = 0
         for notifier in self._notifiers:
-            notifier.announce(self._marked(subject), self._marked(text))
+            try:
+                notifier.announce(self._marked(subject), self._marked(text))
+            except CloudError as error:
+                self.failed.append(str(error))
 
     def _marked(self, text: str) -> str:
         return text if text.startswith(_PREFIXES) else f"{self._mode} {text}"

@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from cashtag.later import Part
 
 if TYPE_CHECKING:
     import numpy as np
@@ -321,16 +323,28 @@ class Notifier(Protocol):
     def announce(self, subject: str, text: str) -> None: ...
 
 
+class Bus(Protocol):
+    """Where other programs hear of what happened: EventBridge. A laptop has none."""
+
+    def publish(self, detail_type: str, details: Sequence[Mapping[str, Any]]) -> None:
+        """Send one event for each of `details` (JSON values). Raises CloudError."""
+        ...
+
+
 # ---------------------------------------------------------------- everything a step needs
 
 
 @dataclass(frozen=True)
 class Env:
-    """What `services` composes from settings, and what every step takes as its first argument."""
+    """What `services` composes from settings, and what every step takes as its first argument.
+
+    Warehouse, source and scorer may be given as `Later`: made when they are first asked for.
+    """
 
     settings: Settings
     lake: Lake
-    warehouse: Warehouse
-    source: Source
-    scorer: Scorer
+    warehouse: Part[Warehouse] = Part()  # noqa: RUF009  a descriptor, not a default
+    source: Part[Source] = Part()  # noqa: RUF009
+    scorer: Part[Scorer] = Part()  # noqa: RUF009
     notifiers: tuple[Notifier, ...] = field(default=())
+    bus: Bus | None = None

@@ -204,3 +204,9 @@ def hour_ny(moment: datetime) -> int:
     """The hour of the day in New York, 0 to 23. New York's offset is whole hours since 1883."""
     hours = int(moment.timestamp() // 3600)
     return (hours + _ny_offset_hours(hours)) % 24
+
+
+def date_ny(moment: datetime) -> date:
+    """The date in New York at a moment: that of the session, while one is open."""
+    hours = int(moment.timestamp() // 3600)
+    return (moment.astimezone(UTC) + timedelta(hours=_ny_offset_hours(hours))).date()

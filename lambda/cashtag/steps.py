@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING
 
 from cashtag import sessions
 from cashtag.errors import SourceRefused, StoreError
-from cashtag.lake import completion, layout, lines, numbered
-from cashtag.ports import Day, Env, Fetched, Progress, Status
-from cashtag.scrape import coverage, manifest
+from cashtag.lake import completion, layout
+from cashtag.ports import Day, Env, Progress
+from cashtag.scrape import coverage, keeping, manifest
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from cashtag.enrich.universe import Universe
+    from cashtag.trade.executing import Executed, Managed
     from cashtag.trade.plan import Plan
     from cashtag.trade.settle import Settled
 
 LIVE = "live"  # the one source that asks anybody anything
-_ORDER: dict[Status, int] = {"refused": 0, "empty": 1, "ok": 2}
 
 
 # ---------------------------------------------------------------- scrape
@@ -47,11 +47,11 @@ def scrape(env: Env, dt: date, progress: Progress | None = None) -> manifest.Man
     objects: dict[str, manifest.ObjectEntry] = {}
     try:
         for fetched in env.source.fetch(day):
-            kept = _keep(env, dt, fetched)
+            kept = keeping.keep(env.lake.raw, env.source.name, dt, fetched)
             if kept is not None:
                 objects[kept.key] = kept
             if fetched.kind == "tweets" and fetched.ticker is not None:
-                _note(tickers, fetched, kept.lines if kept else 0)
+                keeping.note(tickers, fetched, kept.lines if kept else 0)
                 if progress is not None:
                     progress(len(tickers), len(day.tickers), f"{dt} {fetched.ticker}")
     except SourceRefused as refusal:
@@ -66,67 +66,9 @@ def scrape(env: Env, dt: date, progress: Progress | None = None) -> manifest.Man
         env.source.health(),
         number=len(known := manifest.of_day(env.lake.raw, dt)) + 1,
     )
-    if not _told(known, whole):
+    if not keeping.told(known, whole):
         manifest.write(env.lake.raw, whole)
     return whole
-
-
-def _told(manifests: tuple[manifest.Manifest, ...], new: manifest.Manifest) -> bool:
-    """Whether the manifests tell everything that a new one would, but for the sources' health."""
-    known = {row.ticker: row for row in manifest.tickers(manifests)}
-    return (
-        bool(manifests)
-        and set(new.objects) <= set(manifest.expected(manifests))
-        and all(
-            (row.ticker in known and row.status == known[row.ticker].status == "refused")
-            or known.get(row.ticker) == row
-            for row in new.tickers
-        )
-    )
-
-
-def _note(tickers: dict[str, manifest.TickerEntry], fetched: Fetched, tweets: int) -> None:
-    assert fetched.ticker is not None
-    newest = None if fetched.newest is None else fetched.newest.isoformat()
-    row = manifest.TickerEntry(
-        fetched.ticker,
-        fetched.status,
-        fetched.reason,
-        tweets,
-        newest,
-        fetched.more,
-        fetched.cursor,
-    )
-    known = tickers.get(fetched.ticker)
-    if known is not None:
-        better = known if _ORDER[known.status] > _ORDER[row.status] else row
-        row = replace(
-            better,
-            tweets=known.tweets + tweets,
-            newest=max(filter(None, (known.newest, newest)), default=None),
-        )
-    tickers[fetched.ticker] = row
-
-
-def _keep(env: Env, dt: date, fetched: Fetched) -> manifest.ObjectEntry | None:
-    """Store one answer's lines (create-only) and describe the object; None without lines."""
-    raw = env.lake.raw
-    if fetched.key is not None:
-        data = raw.get(fetched.key)
-        return manifest.entry(fetched.key, data)
-    data = fetched.packed or (lines.pack(fetched.lines) if fetched.lines else b"")
-    if not data:
-        return None
-    name, source = fetched.ticker or fetched.kind, fetched.source or env.source.name
-
-    def key_of(number: int) -> str:
-        if fetched.document is not None:
-            return layout.document(fetched.kind, dt, fetched.document, number)
-        if fetched.kind == "bars":
-            return layout.bars(source, name, number)
-        return layout.raw(fetched.kind, dt, source, name, number)
-
-    return manifest.entry(numbered.add(raw, key_of, data), data)
 
 
 # ---------------------------------------------------------------- enrich
@@ -138,6 +80,8 @@ class Enriched:
 
     key: str
     counts: dict[str, int] = field(default_factory=dict)
+    polarity: float | None = None
+    """Mean over its rows, -1 to 1; None where no row has one."""
 
 
 def enrich(env: Env, key: str) -> Enriched | None:
@@ -153,15 +97,29 @@ def enrich(env: Env, key: str) -> Enriched | None:
         return None
     from cashtag.enrich import staging
 
-    counts = staging.stage(
+    staged = staging.stage(
         env.settings, env.lake, env.scorer, build_of(env), parsed, _universe(env, parsed.dt)
     )
-    return Enriched(key, counts)
+    return Enriched(key, staged.counts, staged.polarity)
 
 
 def _universe(env: Env, dt: date) -> Callable[[], tuple[str, ...]]:
     """Tickers that the day was asked for: what news may be about. Read only where it is needed."""
     return lambda: tuple(row.ticker for row in manifest.tickers(manifest.of_day(env.lake.raw, dt)))
+
+
+def _renew(env: Env, dt: date, expected: list[str]) -> None:
+    """Stage news again that was staged when the manifests told other tickers, or none yet.
+
+    Objects are enriched as they come, and manifests come last. The answers are recorded: no model
+    is asked again.
+    """
+    from cashtag.enrich import staging
+
+    tickers = _universe(env, dt)
+    for key in expected:
+        if key.startswith("news/") and staging.outdated(env.lake, build_of(env), key, tickers):
+            enrich(env, key)
 
 
 def build_of(env: Env) -> str:
@@ -203,6 +161,15 @@ class Signalled:
     coverage: coverage.SessionCoverage
     directions: dict[str, str]
     warnings: tuple[str, ...]
+    state: str = ""
+    """Name of the state of the day that was published."""
+    unstaged: tuple[str, ...] = ()
+    """Raw objects that were expected and could not be enriched in time."""
+
+    @property
+    def partial(self) -> bool:
+        """Whether the session was published as partial: its signals are not traded."""
+        return self.coverage.partial or bool(self.unstaged)
 
 
 def signals(env: Env, dt: date) -> Signalled:
@@ -219,20 +186,13 @@ def signals(env: Env, dt: date) -> Signalled:
     at = env.settings.scrape.cutoff_utc
     session = sessions.session_of_run(dt, at)
     build = build_of(env)
-    keys = [info.key for info in env.lake.raw.list(layout.manifests(dt))]
-    if not keys:
-        raise StoreError(
-            f"{env.lake.raw.uri(layout.manifests(dt))} holds no manifest: scrape the run of {dt} "
-            "first (`cashtag run --date`)"
-        )
-    expected = [obj.key for obj in manifest.expected(manifest.of_day(env.lake.raw, dt))]
+    expected, unstaged, state = _collected(env, dt)
+    _renew(env, dt, expected)
     staging.compact(env.settings, env.lake, build, dt, expected)
     for table in ("tweets", "news", "options", "prices"):
         env.warehouse.register(table, dt)
     settled = settle.settle(env, session) if dt == session else None
     window = sessions.window(session, at)
-    unstaged = completion.missing(env.lake, build, expected)
-    state = completion.state(keys, build)
     while True:
         compacted = _compacted(env, window)
         covered = coverage.of_session(env.lake.raw, session, window, env.settings, compacted)
@@ -243,6 +203,7 @@ def signals(env: Env, dt: date) -> Signalled:
             run=dt,
             coverage=covered.share,
             partial=covered.partial or bool(unstaged),
+            reasons=(*covered.reasons, *_unstaged(unstaged)),
             state=state,
         )
         # A run of the same session that came in meanwhile must not be overwritten by this one.
@@ -256,7 +217,44 @@ def signals(env: Env, dt: date) -> Signalled:
         covered,
         _directions(published.tables["daily_signals"]),
         tuple(str(finding) for finding in published.findings),
+        state,
+        tuple(unstaged),
     )
+
+
+def published(env: Env, dt: date) -> bool:
+    """Whether the day is published as it is now: its manifests, its build, what is staged of it.
+
+    Raises:
+        StoreError: the day has no manifest, or the lake cannot be read.
+    """
+    session = sessions.session_of_run(dt, env.settings.scrape.cutoff_utc)
+    return env.lake.signals.exists(layout.published(session, _collected(env, dt)[2]))
+
+
+def _collected(env: Env, dt: date) -> tuple[list[str], list[str], str]:
+    """What a day expects, what of it is not staged, and the name of this state.
+
+    A day of which something is missing has another name than the same day when it is complete:
+    what is published of the one does not stand for the other.
+    """
+    build = build_of(env)
+    keys = [info.key for info in env.lake.raw.list(layout.manifests(dt))]
+    if not keys:
+        raise StoreError(
+            f"{env.lake.raw.uri(layout.manifests(dt))} holds no manifest: scrape the run of {dt} "
+            "first (`cashtag run --date`)"
+        )
+    expected = [obj.key for obj in manifest.expected(manifest.of_day(env.lake.raw, dt))]
+    unstaged = completion.missing(env.lake, build, expected)
+    return expected, unstaged, completion.state([*keys, *unstaged], build)
+
+
+def _unstaged(keys: list[str]) -> tuple[str, ...]:
+    if not keys:
+        return ()
+    more = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
+    return (f"{keys[0]}{more} could not be enriched in time",)
 
 
 def _compacted(env: Env, window: tuple[date, ...]) -> tuple[date, ...]:
@@ -322,3 +320,17 @@ def plan(env: Env, session: date) -> Plan:
     from cashtag.trade import plan as desk
 
     return desk.plan(env, session)
+
+
+def execute(env: Env, session: date) -> Executed:
+    """Freeze the session's standing plan: what is decided later, or vetoed, comes too late."""
+    from cashtag.trade import executing
+
+    return executing.execute(env, session)
+
+
+def manage(env: Env, session: date) -> Managed:
+    """Compare the books with the events that they are derived from, and tell what is held."""
+    from cashtag.trade import executing
+
+    return executing.manage(env, session)

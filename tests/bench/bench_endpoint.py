@@ -123,7 +123,7 @@ def client(url: str, n: int) -> None:
             key = RawKey("tweets", DT, "bench", TICKER, number + 1)
             lake.raw.put(str(key), data)
             began, before = perf_counter(), process_time()
-            counts = staging.stage(chosen, lake, scorer, "bench", key, lambda: ())
+            counts = staging.stage(chosen, lake, scorer, "bench", key, lambda: ()).counts
             spent, wall = spent + process_time() - before, wall + perf_counter() - began
             rows, unanswered = rows + counts["rows"], unanswered + counts["unanswered"]
             if number % quarters == quarters - 1:

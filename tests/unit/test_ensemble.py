@@ -413,7 +413,7 @@ def test_rows_hold_score_label_agreement_and_what_each_model_said(tmp_path: Path
     curious = Curious("bedrock", [0.0, 0.4, 0.6])
     ensemble.members["bedrock"] = curious
     chosen = rules()
-    counts = staging.stage(chosen, lake, ensemble, "b", key, tuple)
+    counts = staging.stage(chosen, lake, ensemble, "b", key, tuple).counts
     assert counts["rows"] == 1
     staged = parquet.read(contract("tweets"), lake.enriched.get(layout.stage("b", RAW)))
     (row,) = staged.to_pylist()

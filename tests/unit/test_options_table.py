@@ -45,7 +45,7 @@ def stage(env: Env, key: str, *given: bytes) -> dict[str, int]:
     env.lake.raw.put_if_absent(key, lines.pack(given))
     parsed = layout.parse_raw(key)
     assert parsed is not None
-    return staging.stage(env.settings, env.lake, env.scorer, BUILD, parsed, lambda: ())
+    return staging.stage(env.settings, env.lake, env.scorer, BUILD, parsed, lambda: ()).counts
 
 
 def compact(env: Env, *keys: str, dt: date = MONDAY) -> pa.Table:

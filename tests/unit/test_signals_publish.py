@@ -136,6 +136,7 @@ def test_a_session_becomes_five_tables_and_a_marker(env: Env) -> None:
     done = go(env, MONDAY)
     assert set(objects(env.lake)) == {
         *(layout.signals(name, MONDAY) for name in models.MODELS),
+        layout.findings(MONDAY),
         layout.published(MONDAY, "s1"),
     }
     assert done.rows == {

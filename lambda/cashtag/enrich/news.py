@@ -196,6 +196,11 @@ def _of_filing(cashtags: list[str], company: str, by_company: Mapping[str, str])
     return sorted({*cashtags, *([filer] if filer else [])})
 
 
+def self_contained(data: bytes) -> bool:
+    """Whether every line says for which tickers it was fetched: no manifest can add to that."""
+    return all(_tickers_of_run(line) is not None for line in RawLines(data) if line.strip())
+
+
 def _tickers_of_run(line: bytes) -> tuple[str, ...] | None:
     """The tickers that the run looked for, as its query tells; None where it does not.
 
@@ -203,9 +208,10 @@ def _tickers_of_run(line: bytes) -> tuple[str, ...] | None:
     run, or another one, is there yet.
     """
     try:
-        query = orjson.loads(line).get("query")
+        envelope = orjson.loads(line)
     except orjson.JSONDecodeError:  # read by the slow way, which only others' lines need
         return None
+    query = envelope.get("query") if isinstance(envelope, dict) else None
     found = query.get("tickers") if isinstance(query, dict) else None
     if not isinstance(found, list):
         return None

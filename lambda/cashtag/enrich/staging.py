@@ -7,12 +7,15 @@ become rows is kept beside the stage before the stage itself: where that is, not
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from cashtag.enrich import compact as compacting
 from cashtag.enrich import news as news_items
@@ -30,6 +33,17 @@ from cashtag.sentiment.answered import Answered
 from cashtag.settings import Settings
 
 NO_ANSWER = "no answer"
+UNIVERSE = (
+    "universe"  # of a stage object's metadata: hash of the tickers that news was searched for
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """Lines of a raw object by their fate, and the mean polarity of its rows, if any has one."""
+
+    counts: dict[str, int]
+    polarity: float | None
 
 
 def stage(
@@ -39,7 +53,7 @@ def stage(
     build: str,
     key: layout.RawKey,
     universe: Callable[[], tuple[str, ...]],
-) -> dict[str, int]:
+) -> Staged:
     """Write the stage object of one raw object; return its counts by fate.
 
     Tweets and news need the scorer's answers; chains of options need none.
@@ -61,9 +75,35 @@ def stage(
     else:
         found = _scored(settings, lake, scorer, key, data, universe, silent)
     _quarantine(lake, build, raw_key, (*found.rejected, *_unanswered(data, silent)))
-    packed = parquet.write_stage(contract(key.kind), found.table)
+    searched = {}
+    if key.kind == "news" and not news_items.self_contained(data):
+        searched = {UNIVERSE: _named(universe())}
+    packed = parquet.write_stage(contract(key.kind), found.table, searched)
     lake.enriched.put(layout.stage(build, raw_key), packed)
-    return dict(found.counts)
+    return Staged(dict(found.counts), _mean_polarity(found.table))
+
+
+def outdated(lake: Lake, build: str, raw_key: str, universe: Callable[[], tuple[str, ...]]) -> bool:
+    """Whether an object of news was staged when the day was known for other tickers.
+
+    False for one that is not staged, and for one that tells its tickers itself.
+    """
+    key = layout.stage(build, raw_key)
+    if not lake.enriched.exists(key):
+        return False
+    known = parquet.metadata(lake.enriched.get(key)).get(UNIVERSE)
+    return known is not None and known != _named(universe())
+
+
+def _named(universe: tuple[str, ...]) -> str:
+    return hashlib.sha256("\n".join(sorted(universe)).encode()).hexdigest()[:12]
+
+
+def _mean_polarity(table: pa.Table) -> float | None:
+    if "polarity" not in table.schema.names:
+        return None
+    mean = pc.mean(table.column("polarity")).as_py()
+    return None if mean is None else float(mean)
 
 
 def _scored(

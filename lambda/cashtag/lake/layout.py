@@ -18,6 +18,9 @@ _RAW = re.compile(
     r"^(?P<kind>tweets|news|prices|options|trending|assets|discovery)/dt=(?P<dt>\d{4}-\d\d-\d\d)/"
     r"source=(?P<source>[a-z0-9_-]+)/(?P<name>[^/]+?)-(?P<number>\d+)\.jsonl\.gz$"
 )
+_MANIFEST = re.compile(r"^manifests/dt=(\d{4}-\d\d-\d\d)/[^/]+\.json$")
+_SUCCESS = re.compile(r"^_SUCCESS/dt=(\d{4}-\d\d-\d\d)/[^/]+$")
+_PUBLISHED = re.compile(r"^_PUBLISHED/session=(\d{4}-\d\d-\d\d)/[^/]+$")
 
 _SCORES = re.compile(
     r"^scores/(?P<version>[^/]+)/(?P<kind>[a-z]+/)?(?P<stem>dt=[^/]+/source=[^/]+/[^/]+)"
@@ -52,11 +55,17 @@ def raw_prefix(kind: str, dt: date) -> str:
 def parse_raw(key: str) -> RawKey | None:
     """Take a raw key apart; None for manifests, bars, quarantine and anything else."""
     m = _RAW.match(key)
-    if not m:
+    dt = _day(m["dt"]) if m else None
+    if m is None or dt is None:
         return None
-    return RawKey(
-        cast(Kind, m["kind"]), date.fromisoformat(m["dt"]), m["source"], m["name"], int(m["number"])
-    )
+    return RawKey(cast(Kind, m["kind"]), dt, m["source"], m["name"], int(m["number"]))
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:  # 2026-02-30: somebody else's object
+        return None
 
 
 def document(kind: str, dt: date, name: str, number: int = 1) -> str:
@@ -73,6 +82,12 @@ def bars(source: str, ticker: str, number: int = 1) -> str:
 def manifest(dt: date, sha: str) -> str:
     """What a scrape of `dt` obtained, written last."""
     return f"manifests/dt={dt}/{sha}.json"
+
+
+def parse_manifest(key: str) -> date | None:
+    """The run that a manifest's key is of; None for any other key."""
+    m = _MANIFEST.match(key)
+    return None if m is None else _day(m[1])
 
 
 def manifests(dt: date) -> str:
@@ -132,9 +147,36 @@ def success(dt: date, sha: str) -> str:
     return f"_SUCCESS/dt={dt}/{sha}"
 
 
+def parse_success(key: str) -> date | None:
+    """The run that a marker of completeness is of; None for any other key."""
+    m = _SUCCESS.match(key)
+    return None if m is None else _day(m[1])
+
+
+def parse_published(key: str) -> date | None:
+    """The session that a marker of publication is of; None for any other key."""
+    m = _PUBLISHED.match(key)
+    return None if m is None else _day(m[1])
+
+
 def published(session: date, sha: str) -> str:
     """Marker that a session's tables are published for this state of the day (signals zone)."""
     return f"_PUBLISHED/session={session}/{sha}"
+
+
+def findings(session: date) -> str:
+    """What the warning checks said of a session as it stands, and why it is partial (signals zone)."""
+    return f"_FINDINGS/session={session}/findings.json"
+
+
+def sent(session: date, sha: str) -> str:
+    """Marker that a session's signals in this state went to the event bus (signals zone)."""
+    return f"_SENT/session={session}/{sha}"
+
+
+def announced(sha: str) -> str:
+    """Marker that a text was announced (signals zone)."""
+    return f"_ANNOUNCED/{sha}"
 
 
 def event(session: date, event_id: str) -> str:

@@ -8,7 +8,7 @@ environments.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -49,8 +49,10 @@ def write(contract: Contract, rows: pa.Table) -> bytes:
     )
 
 
-def write_stage(contract: Contract, rows: pa.Table) -> bytes:
+def write_stage(contract: Contract, rows: pa.Table, told: Mapping[str, str] | None = None) -> bytes:
     """Return the same object for a reader that takes all of it, once: made in half the time.
+
+    What is `told` of it lies in its metadata, for `metadata` to read.
 
     A stage object is small and read by its day's compaction only, so it spends nothing on
     dictionaries, statistics and the last fifth of its size (measured on 100 tweets: 0.8 ms and
@@ -59,9 +61,10 @@ def write_stage(contract: Contract, rows: pa.Table) -> bytes:
     Raises:
         ContractError: as `conform` does.
     """
-    return _write(
-        conform(contract, rows), compression="snappy", use_dictionary=False, write_statistics=False
-    )
+    table = conform(contract, rows)
+    if told:
+        table = table.replace_schema_metadata(dict(told))
+    return _write(table, compression="snappy", use_dictionary=False, write_statistics=False)
 
 
 def _write(table: pa.Table, **encoding: Any) -> bytes:
@@ -75,6 +78,15 @@ def _write(table: pa.Table, **encoding: Any) -> bytes:
         **encoding,
     )
     return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
+
+
+def metadata(data: bytes) -> dict[str, str]:
+    """Return what `write_stage` was told of an object; nothing for bytes that are no Parquet."""
+    try:
+        found = pq.read_metadata(pa.BufferReader(data)).metadata or {}
+    except (pa.ArrowException, OSError):
+        return {}  # whoever reads its rows says so
+    return {key.decode(): value.decode("utf-8", "replace") for key, value in found.items()}
 
 
 def read(contract: Contract, data: bytes, columns: Sequence[str] | None = None) -> pa.Table:

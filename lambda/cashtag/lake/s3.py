@@ -63,7 +63,7 @@ class S3Store:
     def __init__(self, bucket: str, prefix: str = "", client: Any = None) -> None:
         self.bucket = bucket
         self.prefix = check_key(prefix.rstrip("/")) + "/" if prefix.strip("/") else ""
-        self._client = _default_client() if client is None else client
+        self._client = _made(client)
 
     def __repr__(self) -> str:
         return f"S3Store({self.bucket!r}, {self.prefix!r})"
@@ -235,12 +235,24 @@ class S3Store:
         raise StoreError(f"cannot {verb} {key!r} in {self.uri()}: {kind}; {remedy}") from None
 
 
+def _made(given: Any) -> Any:
+    return client() if given is None else given
+
+
 def _code(error: Any) -> str:
     return str(error.response.get("Error", {}).get("Code", "unknown"))
 
 
-def _default_client() -> Any:
+def client(region: str = "") -> Any:
+    """Return a boto3 S3 client for any number of stores, with standard retries.
+
+    Without a region it is the one that AWS's own tools find.
+    """
     import boto3
     from botocore.config import Config
 
-    return boto3.client("s3", config=Config(retries={"mode": "standard", "max_attempts": 5}))
+    return boto3.client(
+        "s3",
+        region_name=region or None,
+        config=Config(retries={"mode": "standard", "max_attempts": 5}),
+    )

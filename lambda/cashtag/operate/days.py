@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from cashtag import steps
 from cashtag.lake import layout
+from cashtag.operate import concluding
 from cashtag.ports import Env, Progress
 from cashtag.scrape import manifest
 
 if TYPE_CHECKING:
-    from cashtag.trade.plan import Plan
     from cashtag.trade.settle import Settled
 
 
@@ -146,9 +146,11 @@ def prepare(env: Env, dt: date, *, rebuild: bool = False, progress: Progress = _
 def conclude(env: Env, prepared: Prepared) -> DayResult:
     """Make a prepared day's signals, and on a session settle the one before and plan this one."""
     dt = prepared.dt
-    done = steps.signals(env, dt)
-    planned = steps.plan(env, done.session) if dt == done.session else None
-    digest = _digest(env, planned, done)
+    out = concluding.announcer(env)
+    done = concluding.signals(env, dt, out).done
+    planned = None
+    if dt == done.session:
+        planned = concluding.plan(env, done.session, out, done.settled)
     answers = manifest.tickers(prepared.manifests)
     return DayResult(
         dt=dt,
@@ -160,53 +162,18 @@ def conclude(env: Env, prepared: Prepared) -> DayResult:
         coverage=done.coverage.share,
         partial=done.coverage.partial,
         directions=done.directions,
-        orders=len(planned.intents) if planned else 0,
+        orders=len(planned.plan.intents) if planned else 0,
         fills=sum(row["filled_quantity"] > 0 for row in done.settled.trades) if done.settled else 0,
         equity=_equity(done.settled),
         refused=bool(answers) and all(row.status == "refused" for row in answers),
         reasons=done.coverage.reasons,
-        digest=digest,
-        notes=_discovered(env, dt),  # last: it may take minutes, and nothing here waits for it
+        digest=planned.digest if planned else None,
+        # Discovery comes last: it may take minutes, and nothing here waits for it.
+        notes=(*concluding.discovered(env, dt, out), *out.failed),
     )
-
-
-def _discovered(env: Env, dt: date) -> tuple[str, ...]:
-    """Let a model name tickers for the next run; say what came of it, and alert when it failed."""
-    found = steps.discover(env, dt)
-    if found is None:
-        return ()
-    if found.asked and found.failure is not None and env.settings.alerts.failures:
-        from cashtag import alerts
-        from cashtag.trade import digest
-
-        mode = digest.prefix(env.settings.trade.mode)
-        out = alerts.Alerts(env.notifiers, mode, env.settings.alerts.per_hour)
-        out.alert(f"Ticker discovery failed on {dt}", found.note())
-    return (found.note(),)
 
 
 def _equity(settled: Settled | None) -> float | None:
     if settled is None or not settled.accounts:
         return None
     return float(sum(row["equity"] for row in settled.accounts))
-
-
-def _digest(env: Env, planned: Plan | None, done: steps.Signalled) -> str | None:
-    """Announce fills at once and the plan as one digest; return the digest as text."""
-    if planned is None:
-        return None
-    from cashtag import alerts
-    from cashtag.trade import digest
-
-    settings = env.settings
-    out = alerts.Alerts(env.notifiers, digest.prefix(settings.trade.mode), settings.alerts.per_hour)
-    if settings.alerts.trades and done.settled is not None and done.settled.new:
-        for trade in done.settled.trades:
-            out.alert(*digest.trade_alert(trade))
-    subject, text = digest.digest(planned, done.settled)
-    if done.warnings:
-        text += "\n\nChecks that warn:\n" + "\n".join(f"  {line}" for line in done.warnings)
-    for reason in done.coverage.reasons:
-        text += f"\n  partial: {reason}"
-    out.digest(subject, text)
-    return f"{subject}\n\n{text}"

@@ -6,7 +6,7 @@ out of range are refused by name. Settings are frozen; `config_hash()` names wha
 depend on.
 """
 
-from cashtag.settings.loading import Loaded, load, load_with_origin
+from cashtag.settings.loading import Loaded, Text, load, load_with_origin
 from cashtag.settings.models import AccountSettings, Settings, Stock
 
-__all__ = ["AccountSettings", "Loaded", "Settings", "Stock", "load", "load_with_origin"]
+__all__ = ["AccountSettings", "Loaded", "Settings", "Stock", "Text", "load", "load_with_origin"]

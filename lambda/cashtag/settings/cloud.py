@@ -98,6 +98,8 @@ class Aws(Section):
     topic: Arn
     event_bus: str
     parameter: Annotated[str, Field(pattern=r"^$|^/[A-Za-z0-9_./-]+$")]
+    settings_seconds: Annotated[float, Field(ge=5.0, le=86400.0)]
+    reserve_seconds: Annotated[float, Field(ge=1.0, le=300.0)]
     metrics_namespace: Annotated[str, Field(min_length=1, max_length=255)]
     link_hours: Annotated[float, Field(gt=0.0, le=12.0)]
     missing_after_utc: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]

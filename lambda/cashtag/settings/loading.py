@@ -25,6 +25,14 @@ _HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
+class Text:
+    """What stands in for `cashtag.toml`: TOML of the same shape, and where it is kept."""
+
+    toml: str
+    place: str
+
+
+@dataclass(frozen=True)
 class Loaded:
     """Settings and, for each dotted key, the place whose value won."""
 
@@ -37,9 +45,10 @@ def load(
     environ: Mapping[str, str] | None = None,
     profile: str | None = None,
     overrides: Mapping[str, Any] | None = None,
+    text: Text | None = None,
 ) -> Settings:
     """Return validated settings; see `load_with_origin`."""
-    return load_with_origin(path, environ, profile, overrides).settings
+    return load_with_origin(path, environ, profile, overrides, text).settings
 
 
 def load_with_origin(
@@ -47,10 +56,12 @@ def load_with_origin(
     environ: Mapping[str, str] | None = None,
     profile: str | None = None,
     overrides: Mapping[str, Any] | None = None,
+    text: Text | None = None,
 ) -> Loaded:
     """Read defaults, profile, `cashtag.toml` (or `path`, or $CASHTAG_CONFIG) and environment.
 
-    `overrides` are dotted keys from a command line and win over everything.
+    `overrides` are dotted keys from a command line and win over everything. With `text`, which
+    is what a deployed stack keeps instead of a file, no file is looked for.
 
     Raises:
         SettingsError: an unknown key, a value out of range, a file that is no TOML.
@@ -58,7 +69,10 @@ def load_with_origin(
     environ = os.environ if environ is None else environ
     layers: list[tuple[str, dict[str, Any]]] = [("defaults.toml", _toml(_HERE / "defaults.toml"))]
     chosen = path if path is not None else environ.get("CASHTAG_CONFIG")
-    own = _toml(Path(chosen)) if chosen else _toml(Path(FILE), missing_ok=True)
+    if text is not None:
+        chosen, own = text.place, _parsed(text.toml, text.place)
+    else:
+        own = _toml(Path(chosen)) if chosen else _toml(Path(FILE), missing_ok=True)
     env = _environment(environ, layers[0][1])
     wanted = profile or env.get("profile") or own.get("profile") or "sound"
     if wanted == "reference":
@@ -89,6 +103,13 @@ def _toml(path: Path, *, missing_ok: bool = False) -> dict[str, Any]:
         raise SettingsError(f"settings file {path} is no TOML: {error}") from None
     except OSError as error:
         raise SettingsError(f"settings file {path} cannot be read: {error.strerror}") from None
+
+
+def _parsed(toml: str, place: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(toml)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{place} holds no TOML: {error}") from None
 
 
 def _environment(environ: Mapping[str, str], known: dict[str, Any]) -> dict[str, Any]:

@@ -64,6 +64,7 @@ def publish(
     coverage: float | None,
     partial: bool,
     state: str,
+    reasons: tuple[str, ...] = (),
 ) -> Published:
     """Make, check and publish the signal tables of one session.
 
@@ -75,6 +76,7 @@ def publish(
         coverage: smallest coverage of the window's runs; None when unknown.
         partial: a run of the window is missing or incomplete; stored, and traded by no gate.
         state: name of the state of the run's raw data and build; part of the marker's key.
+        reasons: why it is partial, in words; kept for the digest beside what warning checks say.
 
     Raises:
         CheckFailed: a check marked `fail` found rows; the session's objects are untouched.
@@ -86,6 +88,8 @@ def publish(
         contract = contracts.contract(name)
         env.lake.signals.put(layout.signals(name, session), parquet.write(contract, table))
         env.warehouse.register(name, session)
+    told = {"reasons": list(reasons), "warnings": [str(finding) for finding in findings]}
+    env.lake.signals.put(layout.findings(session), json.dumps(told, indent=1).encode())
     run_id = models.run_id(env, dt)
     # Nothing in the marker depends on when it was made, only on the run whose state it names.
     asked = run or dt

@@ -74,12 +74,18 @@ def settle(env: Env, session: date) -> Settled:
             base = each
     for each in chain.sessions or ((target,) if chain.base == target else ()):
         tables.project(env, each)
-    body = ledger.read(store, target, ledger.SETTLED)
+    return recorded(env, session, tuple(new))
+
+
+def recorded(env: Env, session: date, new: tuple[date, ...] = ()) -> Settled:
+    """Return how the session before `session` ended, as its event has it; settle nothing."""
+    target = sessions.previous_session(session)
+    body = ledger.read(env.lake.ledger, target, ledger.SETTLED)
     if body is None:
         return Settled(target)
     return Settled(
         target,
-        tuple(new),
+        new,
         trades=tuple(body["trades"]),
         outcomes=tuple(body["outcomes"]),
         positions=tuple(body["positions"]),
@@ -96,9 +102,9 @@ def _settle_one(env: Env, session: date, base: date | None, bars: Mapping[str, B
     if frozen.number:
         body = ledger.read(store, session, f"plan-{frozen.number:04d}")
         assert body is not None
-        recorded = ledger.Recorded(frozen.number, body)
-        intents = recorded.intents
-        held = {name: tables.book_of(b) for name, b in recorded.body["opened"].items()} | held
+        standing = ledger.Recorded(frozen.number, body)
+        intents = standing.intents
+        held = {name: tables.book_of(b) for name, b in standing.body["opened"].items()} | held
     return ledger.write(
         store, session, ledger.SETTLED, replayed(session, frozen, held, intents, bars, settings)
     )

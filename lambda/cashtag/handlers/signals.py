@@ -1,0 +1,62 @@
+"""Lambda: make a complete day's signals (S3 PUT of its marker), or a day's at its deadline."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from cashtag import services
+from cashtag.handlers import events, metrics, running
+from cashtag.lake import layout
+from cashtag.operate import concluding
+from cashtag.ports import Env
+
+
+@running.step
+def handler(event: running.Event, _context: Any) -> dict[str, Any]:
+    """Take the S3 event of `_SUCCESS/`, or `{"action": "deadline"|"run", "scheduled"|"dt": …}`.
+
+    A deadline does nothing for a day that is published as it is. Raises what should be retried.
+    """
+    env = services.from_environment()
+    if events.is_of_objects(event):
+        keys = events.objects_put(event, env.settings.aws.enriched)
+        days = sorted({dt for key in keys if (dt := layout.parse_success(key)) is not None})
+        deadline = False
+    else:
+        deadline = events.action(event, "deadline", "run") == "deadline"
+        days = [events.run_of(event)]
+    return {dt.isoformat(): _conclude(env, dt, deadline) for dt in days}
+
+
+def _conclude(env: Env, dt: date, deadline: bool) -> dict[str, Any]:
+    done = concluding.conclude(env, dt, unless_published=deadline)
+    if done is None:
+        return {"status": "published before"}
+    metrics.emit(env.settings, _figures(done))
+    return {
+        "status": "published",
+        "session": done.done.session.isoformat(),
+        "directions": done.done.directions,
+        "coverage": round(done.done.coverage.share, 3),
+        "partial": done.done.partial,
+        "warnings": len(done.done.warnings),
+        "events": done.events,
+        "notes": list(done.notes),
+        "unannounced": list(done.failed),
+    }
+
+
+def _figures(done: concluding.Concluded) -> metrics.Values:
+    yield metrics.SIGNALS, len(done.done.directions)
+    yield metrics.COVERAGE, done.done.coverage.share
+    settled = done.done.settled
+    if settled is None or not settled.accounts:
+        return
+    equity = sum(row["equity"] for row in settled.accounts)
+    before = sum(row["previous_equity"] for row in settled.accounts)
+    yield metrics.PORTFOLIO, equity
+    if before > 0:
+        yield metrics.PERFORMANCE, 100.0 * (equity / before - 1.0)
+    if settled.new:
+        yield metrics.TRADES, sum(row["filled_quantity"] > 0 for row in settled.trades)
