@@ -43,8 +43,6 @@ class Prices(Section):
     s3_gb_month: NonNegative
     s3_put_thousand: NonNegative
     s3_get_thousand: NonNegative
-    athena_terabyte: NonNegative
-    athena_least_megabytes: NonNegative
     crawler_dpu_hour: NonNegative
     crawler_dpus: Positive
     crawler_least_minutes: Positive

@@ -180,14 +180,14 @@ def _endpoint(settings: Settings, tweets: float) -> Line:
 
 
 def _lake(settings: Settings, calls: Calls) -> list[Line]:
-    price, use = settings.aws.prices, settings.aws.usage
+    price, use, athena = settings.aws.prices, settings.aws.usage, settings.aws.athena
     days = settings.models.cost.days_per_month
     puts = ((use.tickers + use.other_objects) * use.objects_per_raw + use.queries_per_run) * days
     gets = 4 * puts
     stored = use.gigabytes_kept * price.s3_gb_month
     asked = puts / 1000 * price.s3_put_thousand + gets / 1000 * price.s3_get_thousand
     queries = use.queries_per_run * days
-    scanned = queries * price.athena_least_megabytes / _MEGABYTES * price.athena_terabyte
+    scanned = queries * athena.billed_megabytes / _MEGABYTES * athena.dollars_per_terabyte
     return [
         Line(
             "buckets",
@@ -200,8 +200,8 @@ def _lake(settings: Settings, calls: Calls) -> list[Line]:
             "queries",
             scanned,
             scanned,
-            f"{queries:,.0f} x {price.athena_least_megabytes:g} MB at least x "
-            f"${price.athena_terabyte:g} a TB",
+            f"{queries:,.0f} x {athena.billed_megabytes:g} MB at least x "
+            f"${athena.dollars_per_terabyte:g} a TB",
         ),
         _line(
             "logs",
