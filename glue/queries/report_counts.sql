@@ -5,9 +5,6 @@ SELECT
   CAST(session AS date) AS session,
   CAST(ticker AS varchar) AS ticker,
   CAST(count(*) AS bigint) AS n_tweets,
-  CAST(sum(likes) AS bigint) AS likes,
-  CAST(sum(retweets) AS bigint) AS retweets,
-  CAST(sum(replies) AS bigint) AS replies,
   CAST(sum(CASE WHEN source = 'synthetic' THEN 1 ELSE 0 END) AS bigint) AS n_synthetic
 FROM tweets
 WHERE dt BETWEEN :first_dt AND :last_dt AND session BETWEEN :first AND :last

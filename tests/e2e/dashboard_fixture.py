@@ -96,6 +96,7 @@ class Shape:
     last: date = LAST
     desk: bool = True
     hostile: bool = False
+    counted: bool = True  # the source gives likes, retweets and replies
     source: str = "synthetic"
     seed: int = 7
     overrides: dict[str, Any] = field(default_factory=dict)
@@ -204,9 +205,13 @@ class _Market:
         author = (
             f"{dice.choice(('vol', 'tape', 'macro', 'quant', 'delta'))}_{dice.randint(100, 240)}"
         )
+        if self.shape.hostile and k == 1:
+            author = HOSTILE[1]
         number = f"19{i:04d}{self.tickers.index(ticker):03d}{k:04d}9007199254"
         flags = ["promo"] if dice.random() < 0.04 else ["few-likes"] if likes < 5 else []
         local = made.replace(tzinfo=UTC)
+        counts = {"likes": likes, "retweets": likes // 5, "replies": likes // 9, "quotes": 0}
+        counts["engagement"] = sum(counts.values())
         return run, {
             "tweet_id": number,
             "ticker": ticker,
@@ -222,10 +227,7 @@ class _Market:
             "lang": "en",
             "text": text,
             "url": f"https://x.com/{author}/status/{number}" if k != 4 else "javascript:alert(1)",
-            "likes": likes,
-            "retweets": likes // 5,
-            "replies": likes // 9,
-            "quotes": 0,
+            **(counts if self.shape.counted else {}),
             "cashtags": [ticker],
             "hashtags": [],
             "is_retweet": False,
@@ -233,7 +235,6 @@ class _Market:
             "is_quote": False,
             "influence": 0.5 + 0.5 * dice.random(),
             "is_key_influencer": dice.random() < 0.03,
-            "engagement": likes + likes // 5 + likes // 9,
             "engagement_factor": 1 + math.log1p(likes) / 10,
             "authenticity": 0.2 if "promo" in flags else 1.0,
             "flags": flags,
@@ -279,7 +280,7 @@ class _Market:
             "change_se": 0.09 if change is not None else None,
             "previous_polarity": before["polarity"] if before else None,
             "previous_session": self.days[i - 1] if i else None,
-            "engagement": sum(p["engagement"] for p in posts),
+            "engagement": sum(p["engagement"] for p in posts) if self.shape.counted else None,
             "coverage": 0.55 if partial else 1.0,
             "partial": partial,
             "top_tweet_ids": json.dumps([p["tweet_id"] for p in posts[:3]]),

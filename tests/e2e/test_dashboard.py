@@ -2,128 +2,28 @@
 
 from __future__ import annotations
 
-import csv
-import importlib.util
-import io
 import re
-import shutil
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
-
-from cashtag.report.build import build
-
-BROWSER = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+from page_reader import (
+    DESKTOP,
+    FAINT,
+    LUMINANCE,
+    LUMINANCE_END,
+    PHONE,
+    contrast,
+    download,
+    fixture,
+    text,
+    wait_shown,
 )
-ARGUMENTS = [
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-DESKTOP = {"viewport": {"width": 1440, "height": 1000}, "color_scheme": "light"}
-PHONE = {
-    "viewport": {"width": 390, "height": 844},
-    "is_mobile": True,
-    "has_touch": True,
-    "device_scale_factor": 2,
-}
+
 LAST = "2026-07-02"
 
-# Reading 4.8 MB of plotly is most of a visit: where no chart is looked at, this stands in for it.
-NO_CHARTS = """window.Plotly = { react: async (node) => { node.data ??= []; node.on = () => {}; }, purge: () => {} };"""
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(BROWSER is None, reason="no Chromium found: the dashboard was not clicked"),
-]
-
-
-def load_fixture() -> ModuleType:
-    path = Path(__file__).with_name("dashboard_fixture.py")
-    spec = importlib.util.spec_from_file_location("dashboard_fixture", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["dashboard_fixture"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-fixture = load_fixture()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as tools:
-        browser = tools.chromium.launch(executable_path=BROWSER, headless=False, args=ARGUMENTS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
-    """Give the address of a page by the name of its lake, built once."""
-    shapes = {
-        "market": fixture.Shape(tickers=8, sessions=60, tweets=(4, 9)),
-        "hostile": fixture.Shape(tickers=2, sessions=3, tweets=(7, 9), hostile=True),
-        "one": fixture.Shape(tickers=1, sessions=1, tweets=(3, 3), desk=False),
-        "real": fixture.Shape(tickers=2, sessions=3, source="twitter-v1"),
-        "empty": None,
-    }
-    built: dict[str, str] = {}
-
-    def address(name: str) -> str:
-        if name not in built:
-            root = tmp_path_factory.mktemp(name)
-            if shapes[name]:
-                fixture.make(root, shapes[name])
-            built[name] = Path(build(fixture.environment(root))).as_uri()
-        return built[name]
-
-    return address
-
-
-@pytest.fixture
-def visit(browser: Any, pages: Callable[[str], str]) -> Iterator[Callable[..., Any]]:
-    """Open a page; afterwards nothing may have been logged, thrown, or asked of a network."""
-    contexts, complaints = [], []
-
-    def note(request: Any) -> None:
-        if not request.url.startswith(("file:", "blob:file:", "data:")):
-            complaints.append(f"request {request.url}")
-
-    def opened(name: str = "market", hash: str = "", charts: bool = False, **options: Any) -> Any:
-        context = browser.new_context(**{**DESKTOP, **options}, accept_downloads=True)
-        contexts.append(context)
-        page = context.new_page()
-        if not charts:
-            page.route("**/plotly.min.js", lambda route: route.fulfill(body=NO_CHARTS))
-        page.on("console", lambda message: complaints.append(f"{message.type} {message.text}"))
-        page.on("pageerror", lambda error: complaints.append(f"thrown {error}"))
-        page.on("request", note)
-        page.goto(pages(name) + hash)
-        if name != "empty":
-            page.wait_for_selector("html[data-ready=yes]")
-            page.wait_for_selector("#tweets-card[data-shown]")
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
-    assert complaints == []
+pytestmark = pytest.mark.browser
 
 
 def go_to_day(page: Any, condition: str) -> None:
@@ -145,26 +45,6 @@ NEWS_OF_DAY = """() => {
   const session = cashtag.facts.sessions[cashtag.state.session];
   return Object.keys(cashtag.loaded.get('days/' + session).news)[0];
 }"""
-
-
-def text(page: Any, selector: str) -> str:
-    found = page.inner_text(selector)
-    assert isinstance(found, str)
-    return found
-
-
-def wait_shown(page: Any, ticker: str) -> None:
-    page.wait_for_function(
-        "t => document.querySelector('#tweets-card').dataset.shown?.startsWith(t + ' ')", arg=ticker
-    )
-
-
-def download(page: Any, press: Callable[[], None]) -> list[list[str]]:
-    with page.expect_download() as waiting:
-        press()
-    content = Path(waiting.value.path()).read_bytes()
-    assert content.startswith(b"\xef\xbb\xbf")  # so that a spreadsheet reads UTF-8
-    return list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline="")))
 
 
 # ---------------------------------------------------------------- what stands there
@@ -228,21 +108,6 @@ def test_missing_near_zero_and_partial_look_different_from_each_other_and_from_t
         assert contrast(page, zero, card) > 1.2
     assert page.locator("#heat .cell.partial").count() > 0
     assert page.locator("#heat .cell.missing").count() > 0
-
-
-def contrast(page: Any, one: str, other: str) -> float:
-    found = page.evaluate(LUMINANCE + "([a, b]) => ratio(a, b)" + LUMINANCE_END, [one, other])
-    assert isinstance(found, float | int)
-    return float(found)
-
-
-# WCAG 2.2's relative luminance and contrast ratio.
-LUMINANCE = """
-(arg) => { const part = (v) => (v /= 255) <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4;
-const lum = (c) => { const [r, g, b] = c.match(/[\\d.]+/g).map(Number); return .2126 * part(r) + .7152 * part(g) + .0722 * part(b); };
-const ratio = (a, b) => { const [x, y] = [lum(a), lum(b)].sort((p, q) => q - p); return (x + .05) / (y + .05); };
-return ("""
-LUMINANCE_END = ")(arg); }"
 
 
 # ---------------------------------------------------------------- clicking
@@ -439,16 +304,6 @@ def test_signals_carry_their_reasons(visit: Any) -> None:
     assert page.locator("#signals tbody tr").count() > 0
 
 
-def test_every_chart_of_the_crowd_is_drawn(visit: Any) -> None:
-    page = visit(charts=True)
-    for chart in ("equity", "treemap", "mix", "donut"):
-        page.locator(f"#{chart}").scroll_into_view_if_needed()
-        page.wait_for_selector(f"#{chart}[data-drawn=yes]")
-    assert page.locator("#hours [role=gridcell]").count() == 8 * 24
-    assert page.locator("#authors li").count() == 15
-    assert page.locator("#top-users tbody tr").count() == 8
-
-
 def test_coverage_names_the_partial_session(visit: Any) -> None:
     page = visit()
 
@@ -585,26 +440,6 @@ def test_text_is_readable_in_every_theme_and_palette(visit: Any) -> None:
             assert page.evaluate(LUMINANCE + FAINT + LUMINANCE_END, 4.5) == [], (theme, palette)
 
 
-# Texts of the page whose contrast with what lies behind them is below the asked ratio.
-FAINT = """(least) => {
-  const solid = (node) => {
-    for (let n = node; n; n = n.parentElement) {
-      const c = getComputedStyle(n).backgroundColor;
-      if (!/rgba?\\(.*, 0\\)$/.test(c)) return c;
-    }
-  };
-  const found = [];
-  for (const node of document.querySelectorAll('body *')) {
-    if (node.closest('svg, .plot, [hidden], :disabled') || !node.checkVisibility()) continue;
-    const own = [...node.childNodes].some(c => c.nodeType === 3 && c.data.trim());
-    if (!own) continue;
-    const r = ratio(getComputedStyle(node).color, solid(node));
-    if (r < least) found.push([node.className, node.textContent.slice(0, 30), r.toFixed(2)]);
-  }
-  return found;
-}"""
-
-
 def test_every_control_has_a_name(visit: Any) -> None:
     page = visit()
     nameless = page.eval_on_selector_all(
@@ -627,8 +462,9 @@ def test_the_keyboard_reaches_the_page_in_order_and_sees_where_it_is(visit: Any)
 
     assert seen[0] == "skip"
     assert seen[1:9] == [
-        "earlier", "range", "ticker", "theme", "palette", "export", "heat-order", "cell up",
-    ] or "cell" in seen[8]  # fmt: skip
+        "tab-overview", "earlier", "range", "ticker", "theme", "palette", "export", "heat-order",
+    ]  # fmt: skip
+    assert "cell" in seen[9]
 
 
 def test_an_empty_lake_says_what_to_do(visit: Any) -> None:

@@ -349,6 +349,23 @@ def test_coverage_of_a_session_is_its_smallest(ask: Ask) -> None:
     assert found[1] == (TUESDAY, 1, 2, None, False, None)
 
 
+def test_posts_of_the_reference_dashboard_are_first_sightings(lake: Lake) -> None:
+    query = sql.load("queries", "reference_posts")
+    days = {"first_dt": MONDAY, "last_dt": WEDNESDAY, "first": MONDAY, "last": WEDNESDAY}
+    with DuckDBWarehouse(lake) as warehouse:
+        found = warehouse.query(query.text, days).to_pylist()
+
+    assert set(query.parameters) == set(days)
+    columns = ("tweet_id", "ticker", "author", "engagement", "sentiment", "hour_ny")
+    assert [tuple(row[c] for c in columns) for row in found] == [
+        ("1", "NVDA", "ann", 10, "positive", 8),  # Tuesday saw it again, with 12
+        ("2", "NVDA", "bob", 10, "neutral", 8),
+        ("3", "NVDA", "ann", 5, "negative", 22),
+        ("3", "TSLA", "ann", 5, "negative", 22),
+        ("4", "TSLA", "cat", None, "unscored", 0),  # waits for the model
+    ]
+
+
 def test_every_named_query_answers_on_an_empty_lake(tmp_path: Path) -> None:
     zones = (
         FolderStore(tmp_path / zone) for zone in ("raw", "enriched", "signals", "ledger", "report")

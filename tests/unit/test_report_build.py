@@ -178,6 +178,12 @@ def test_a_forgotten_post_is_gone_from_the_page_and_other_sessions_are_not_read(
     after = shard(root, f"tweets/{run}")
     assert sum(len(c["id"]) for c in before["cells"].values()) > 1
     assert sum(len(c["id"]) for c in after["cells"].values()) == 1
+    assert sum(shard(root, "posts/2026-06")["sizes"]) == sum(
+        len(c["id"])
+        for name in ("2026-06-25", "2026-06-26", "2026-06-29", "2026-06-30")
+        for c in shard(root, f"tweets/{name}")["cells"].values()
+    )  # neither counts it
+    assert [k.split(".")[0] for k in report.puts if "posts" in k] == ["data/posts/2026-06"]
     changed = [key for key in report.puts if key.startswith("data/tweets/")]
     assert [key.split(".")[0] for key in changed] == [f"data/tweets/{run}"]
     assert [k.split(".")[0] for k in report.deletes if "tweets" in k] == [f"data/tweets/{run}"]

@@ -30,16 +30,23 @@ SCRIPTS = (
     "signals.js",
     "decisions.js",
     "portfolio.js",
-    "crowd.js",
     "coverage.js",
+    "counted.js",
+    "rove.js",
+    "tiles.js",
+    "stacks.js",
+    "ring.js",
+    "drill.js",
+    "reference.js",
+    "views.js",
     "app.js",
 )
-STYLE = "page.css"
+STYLES = ("page.css", "reference.css")
 
 
 def files() -> dict[str, bytes]:
-    """Return the page's scripts, its style and plotly by key in the report zone."""
-    own = {f"assets/{name}": (PAGE / name).read_bytes() for name in (*SCRIPTS, STYLE)}
+    """Return the page's scripts, its styles and plotly by key in the report zone."""
+    own = {f"assets/{name}": (PAGE / name).read_bytes() for name in (*SCRIPTS, *STYLES)}
     return {**own, PLOTLY: plotly()}
 
 
@@ -64,13 +71,11 @@ def index(summary: str) -> bytes:
     """
     marks = {
         name: f"assets/{name}?v={fingerprint((PAGE / name).read_bytes())}"
-        for name in (*SCRIPTS, STYLE)
+        for name in (*SCRIPTS, *STYLES)
     }
     scripts = [*(marks[name] for name in SCRIPTS[:1]), summary, *(marks[n] for n in SCRIPTS[1:])]
     tags = "\n".join(f'  <script defer src="{source}"></script>' for source in scripts)
     template = (PAGE / "index.html").read_text(encoding="utf-8")
-    return (
-        template.replace("  <!-- scripts -->", tags)
-        .replace("assets/page.css", marks[STYLE])
-        .encode("utf-8")
-    )
+    for name in STYLES:
+        template = template.replace(f"assets/{name}", marks[name])
+    return template.replace("  <!-- scripts -->", tags).encode("utf-8")

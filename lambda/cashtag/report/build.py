@@ -9,14 +9,14 @@ not even read. Derived data only: no wall clock, no host, no random number.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
 from cashtag import sessions as calendar
 from cashtag.errors import KeyMissing
 from cashtag.ports import Env, Store
-from cashtag.report import assets, data, shards
+from cashtag.report import assets, data, posts, shards
 from cashtag.report.data import Row, Span
 from cashtag.report.shards import Payload
 
@@ -68,10 +68,11 @@ def _summary(env: Env, span: Span | None) -> Payload:
         "runs": [],
         "trades": [],
         "equity": {},
-        "files": {"days": [], "tweets": [], "tickers": {}, "crowd": None},
+        "files": {"days": [], "tweets": [], "tickers": {}, "posts": {}},
         "limits": {
             "partialBelow": settings.scrape.coverage.partial_below,
             "tweetsPerCell": settings.report.tweets_per_cell,
+            "topUsers": settings.report.top_users,
             "changeThreshold": settings.for_environment(settings.signals.change_threshold),
             "cutoff": settings.scrape.cutoff_utc,
         },
@@ -89,12 +90,12 @@ def _fill(env: Env, span: Span, summary: Payload, writer: _Writer) -> None:
     summary["models"] = sorted({r["model"] for r in cells if r["model"]})
     summary["synthetic"] = any(r["n_synthetic"] for r in counts)
     summary["runs"] = _runs(counts)
-    _add_counts(summary, counts, span)
     summary["trades"] = shards.trades(data.rows(env, "report_trades", span))
     summary["equity"] = shards.equity(positions, span.sessions)
     files = summary["files"]
     files["days"] = _days(env, span, signals, positions, writer)
     files["tweets"] = _tweets(env, span, cells, writer)
+    files["posts"] = _posts(env, span, writer)
     files["tickers"] = {
         ticker: writer.add(
             f"tickers/{ticker}",
@@ -103,7 +104,6 @@ def _fill(env: Env, span: Span, summary: Payload, writer: _Writer) -> None:
         )
         for ticker, found in data.bars(env, span).items()
     }
-    files["crowd"] = writer.add("crowd", "data/crowd", _crowd(env, span))
 
 
 def _runs(counts: Sequence[Row]) -> list[list[Any]]:
@@ -114,21 +114,6 @@ def _runs(counts: Sequence[Row]) -> list[list[Any]]:
         entry[0] += row["n_tweets"]
         entry[1] += 1
     return [[str(dt), str(session), *entry] for (dt, session), entry in sorted(found.items())]
-
-
-def _add_counts(summary: Payload, counts: Sequence[Row], span: Span) -> None:
-    """Add the columns likes, retweets and replies to the cells; null where no source counts them."""
-    of_day = {day: i for i, day in enumerate(span.sessions)}
-    of_ticker = {ticker: i for i, ticker in enumerate(summary["tickers"])}
-    columns = summary["cells"]
-    place = {pair: i for i, pair in enumerate(zip(columns["t"], columns["s"], strict=True))}
-    for name in ("likes", "retweets", "replies"):
-        column: list[int | None] = [None] * len(columns["t"])
-        for row in counts:
-            at = place.get((of_ticker.get(row["ticker"], -1), of_day[row["session"]]))
-            if at is not None and row[name] is not None:
-                column[at] = (column[at] or 0) + row[name]
-        columns[name] = column
 
 
 def _days(
@@ -172,28 +157,23 @@ def _tweets(env: Env, span: Span, cells: list[Row], writer: _Writer) -> list[str
     return [keys[day] for day in span.sessions]
 
 
-def _crowd(env: Env, span: Span) -> Payload:
-    """Return who speaks and when, for each range that the page offers; "all" is the whole span."""
-    found: Payload = {}
-    for length in (*env.settings.report.ranges, None):
-        if length is not None and length >= len(span.sessions):
+def _posts(env: Env, span: Span, writer: _Writer) -> dict[str, str]:
+    """Write one shard per month of what its posts count, unless it is there, made from the same."""
+    at = env.settings.scrape.cutoff_utc
+    objects = data.tweet_objects(env)
+    keys: dict[str, str] = {}
+    for month, days in posts.months(span.sessions).items():
+        runs = [run for day in days for run in calendar.window(day, at)]
+        parts = [item for run in runs for item in objects.get(run, [])]
+        if not parts:
             continue
-        part = span if length is None else data.span_of(env, span.sessions[-length:])
-        hours: dict[str, list[int]] = {}
-        for row in data.rows(env, "report_hours", part):
-            hours.setdefault(row["ticker"], [0] * 24)[row["hour_ny"]] = row["n_tweets"]
-        found["all" if length is None else str(length)] = {
-            "hours": hours,
-            "authors": _lists(
-                data.rows(env, "report_authors", part, top=env.settings.report.top_users)
-            ),
-            "tickerAuthors": _lists(data.rows(env, "report_ticker_authors", part)),
-        }
-    return found
-
-
-def _lists(found: Iterable[Row]) -> list[list[Any]]:
-    return [list(row.values()) for row in found]
+        made_from = json.dumps([posts.SHAPE, [str(day) for day in days], parts])
+        key = f"data/posts/{month}.{shards.fingerprint(made_from.encode())}.js"
+        if not writer.keep(key):
+            found = data.query(env, "reference_posts", data.span_of(env, days))
+            writer.put(key, shards.script(f"posts/{month}", posts.columns(found)))
+        keys[month] = key
+    return keys
 
 
 class _Writer:

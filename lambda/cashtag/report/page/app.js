@@ -52,7 +52,7 @@
   function controls() {
     const { facts, state } = cashtag;
     const names = facts.tickers.map((t) => [t, t]);
-    byId("range").addEventListener("change", (event) => cashtag.choose({ range: event.target.value }));
+    byId("range").addEventListener("change", (event) => cashtag.choose({ range: event.target.value, from: null, to: null }));
     byId("ticker").addEventListener("change", (event) => cashtag.choose({ ticker: event.target.value }));
     byId("export").addEventListener("click", cashtag.saveLeaderboard);
     const step = (by) => () => cashtag.choose({ session: Math.max(0, Math.min(facts.sessions.length - 1, state.session + by)) });
@@ -71,7 +71,7 @@
       byId("newest").hidden = state.session === facts.sessions.length - 1;
       document.title = `Cashtag · ${facts.sessions[state.session]}`;
     });
-    cashtag.follow(["session", "range"], cashtag.drawCards);
+    cashtag.follow(["session", "range"], cashtag.drawCards, "overview");
     byId("skip").addEventListener("click", (event) => {
       event.preventDefault();
       byId("main").focus();
@@ -87,7 +87,7 @@
     badges();
     if (!summary.sessions.length) {
       byId("session-label").textContent = "no session yet";
-      document.querySelectorAll(".stepper button, #range, #ticker, #export").forEach((node) => { node.disabled = true; });
+      document.querySelectorAll(".stepper button, .tabs button, #range, #ticker, #export").forEach((node) => { node.disabled = true; });
       return say("The lake holds no signals yet. Run `cashtag run`, and build the page again with `cashtag report`.");
     }
     const last = summary.sessions.length - 1;
@@ -96,7 +96,7 @@
     Object.assign(cashtag.state, cashtag.recall());
     byId("main").hidden = false;
     controls();
-    for (const start of ["Heatmap", "Leaderboard", "Tweets", "Price", "Signals", "Decisions", "Portfolio", "Crowd", "Coverage"]) cashtag["start" + start]();
+    for (const start of ["Views", "Heatmap", "Leaderboard", "Tweets", "Price", "Signals", "Decisions", "Portfolio", "Coverage", "Reference"]) cashtag["start" + start]();
     cashtag.choose({}, { force: true, silent: true });
     document.documentElement.dataset.ready = "yes";
     performance.mark("cashtag-ready");

@@ -39,5 +39,5 @@
     cashtag.table(byId("coverage"), COLUMNS, { label: "Coverage per session", rows: found, state, selected: (row) => row.s === cashtag.state.session });
   }
 
-  cashtag.startCoverage = () => cashtag.follow(["range", "session"], draw);
+  cashtag.startCoverage = () => cashtag.follow(["range", "session"], draw, "overview");
 })();

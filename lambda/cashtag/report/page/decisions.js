@@ -57,5 +57,5 @@
     draw();
   }
 
-  cashtag.startDecisions = () => cashtag.follow(["session"], () => refresh().catch(cashtag.trouble));
+  cashtag.startDecisions = () => cashtag.follow(["session"], () => refresh().catch(cashtag.trouble), "overview");
 })();

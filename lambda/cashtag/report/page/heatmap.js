@@ -107,7 +107,7 @@
       const same = drawn?.grid && order !== "polarity" && cashtag.span().join() === drawn.span.join();
       if (same && place()[0] >= 0) drawn.grid.select(...place());
       else draw();
-    });
+    }, "overview");
   }
 
   cashtag.startHeatmap = start;

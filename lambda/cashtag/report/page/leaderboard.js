@@ -72,7 +72,7 @@
   }
 
   function start() {
-    cashtag.follow(["ticker", "session"], draw);
+    cashtag.follow(["ticker", "session"], draw, "overview");
   }
 
   /** The ticker that the page opens with: the most discussed of the session. */

@@ -80,8 +80,15 @@
     return { type: "category", categoryorder: "array", categoryarray: sessions, tickmode: "array", tickvals: values, ticktext: values.map((s) => s.slice(5)) };
   }
 
+  /** Draw again what is in sight; what another view hides has no size, and waits until it is shown. */
   function redraw() {
-    for (const id of seen) if (charts.has(id)) render(id);
+    for (const id of [...seen]) {
+      if (byId(id).offsetParent) render(id);
+      else {
+        seen.delete(id);
+        watcher.observe(byId(id));
+      }
+    }
   }
 
   Object.assign(cashtag, { plot, plotly, axis, plain, ticks, redrawPlots: redraw });

@@ -109,9 +109,9 @@
     const { facts } = cashtag;
     byId("equity-hint").textContent = `${facts.mode} accounts, growth in the range`;
     byId("trades-export").addEventListener("click", () => cashtag.exportTable("trades.csv", TRADES, state.trades));
-    cashtag.follow(["range", "session"], () => cashtag.plot("equity", spec));
-    cashtag.follow(["session"], () => positions().catch(cashtag.trouble));
-    cashtag.follow(["range", "session", "ticker"], trades);
+    cashtag.follow(["range", "session"], () => cashtag.plot("equity", spec), "overview");
+    cashtag.follow(["session"], () => positions().catch(cashtag.trouble), "overview");
+    cashtag.follow(["range", "session", "ticker"], trades, "overview");
     if (Object.keys(facts.equity).length && facts.files.tickers.SPY) {
       cashtag.shard("tickers/SPY", facts.files.tickers.SPY).then((found) => {
         benchmark = found;

@@ -111,5 +111,5 @@
     cashtag.plot("price", spec);
   }
 
-  cashtag.startPrice = () => cashtag.follow(["ticker", "session", "range"], draw);
+  cashtag.startPrice = () => cashtag.follow(["ticker", "session", "range"], draw, "overview");
 })();

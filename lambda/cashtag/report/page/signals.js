@@ -47,5 +47,5 @@
       firing.map(fired), rest.length ? holds(rest) : null);
   }
 
-  cashtag.startSignals = () => cashtag.follow(["session"], () => draw().catch(cashtag.trouble));
+  cashtag.startSignals = () => cashtag.follow(["session"], () => draw().catch(cashtag.trouble), "overview");
 })();

@@ -3,7 +3,10 @@
 
 (() => {
   const listeners = [];
-  const state = { ticker: null, session: 0, range: "45" };
+  const VIEWS = ["overview", "reference"];
+  const LABELS = ["positive", "neutral", "negative", "unscored"];
+  // The overview looks at a ticker and a session; the reference dashboard filters by only, label, from and to.
+  const state = { view: "overview", ticker: null, session: 0, range: "45", only: null, label: null, from: null, to: null };
 
   /** Index the summary's columns; `at(t, s)` is the row of a ticker and session, or -1. */
   function index(summary) {
@@ -40,20 +43,29 @@
     for (const listener of listeners) listener(new Set(changed));
   }
 
-  /** Call `draw` whenever one of the named choices changed, and once at the start. */
-  function follow(names, draw) {
+  /** Call `draw` whenever one of the named choices changed, and once at the start; a part of a view waits until that is shown. */
+  function follow(names, draw, view = null) {
+    let stale = true;
     listeners.push((changed) => {
-      if (!changed.size || names.some((name) => changed.has(name))) draw();
+      stale ||= !changed.size || names.some((name) => changed.has(name));
+      if (!stale || (view && view !== state.view)) return;
+      stale = false;
+      draw();
     });
   }
 
   function remember() {
     const { sessions } = cashtag.facts;
     const parts = new URLSearchParams();
-    if (state.ticker) parts.set("ticker", state.ticker);
-    parts.set("session", sessions[state.session]);
+    if (state.view === "overview") {
+      if (state.ticker) parts.set("ticker", state.ticker);
+      parts.set("session", sessions[state.session]);
+    }
     parts.set("range", state.range);
-    const address = "#" + parts.toString();
+    if (state.view === "reference") {
+      for (const name of ["from", "to", "only", "label"]) if (state[name]) parts.set(name, state[name]);
+    }
+    const address = "#" + (state.view === "overview" ? "" : state.view + "&") + parts.toString();
     if (location.hash !== address) history.replaceState(null, "", address);
   }
 
@@ -61,11 +73,17 @@
   function recall() {
     const { sessions, ofTicker } = cashtag.facts;
     const parts = new URLSearchParams(location.hash.slice(1));
-    const found = {};
+    const found = { view: VIEWS.find((name) => parts.has(name)) ?? VIEWS[0] };
     if (ofTicker.has(parts.get("ticker"))) found.ticker = parts.get("ticker");
     const s = sessions.indexOf(parts.get("session"));
     if (s >= 0) found.session = s;
     if (cashtag.ranges().some(([value]) => value === parts.get("range"))) found.range = parts.get("range");
+    if (found.view === "reference") {
+      const day = (name) => (/^\d{4}-\d\d-\d\d$/.test(parts.get(name)) ? parts.get(name) : null);
+      found.only = ofTicker.has(parts.get("only")) ? parts.get("only") : null;
+      found.label = LABELS.includes(parts.get("label")) ? parts.get("label") : null;
+      [found.from, found.to] = [day("from"), day("to")];
+    }
     return found;
   }
 
@@ -129,5 +147,5 @@
     return sum;
   }
 
-  Object.assign(cashtag, { state, index, span, choose, follow, recall, ranges, preferences, cell, market });
+  Object.assign(cashtag, { LABELS, state, index, span, choose, follow, recall, ranges, preferences, cell, market });
 })();

@@ -115,8 +115,8 @@
 
   function start() {
     byId("tweets-export").addEventListener("click", save);
-    cashtag.follow(["ticker", "session"], () => refresh().catch(cashtag.trouble));
+    cashtag.follow(["ticker", "session"], () => refresh().catch(cashtag.trouble), "overview");
   }
 
-  Object.assign(cashtag, { startTweets: start, showTweets: show });
+  Object.assign(cashtag, { rowsOf: rows, post, startTweets: start, showTweets: show });
 })();
