@@ -32,6 +32,18 @@ def outputs(name: str = NAME) -> dict[str, str]:
     }
 
 
+def environment(name: str = NAME) -> dict[str, str]:
+    """What the template puts into the environment of every function."""
+    told = outputs(name)
+    zones = {f"CASHTAG_AWS__{zone.upper()}": told[f"{zone}Bucket"] for zone in ZONES}
+    return {
+        "CASHTAG_ENVIRONMENT": "dev",
+        "CASHTAG_AWS__TOPIC": told["Topic"],
+        "CASHTAG_AWS__PARAMETER": told["Parameter"],
+        **zones,
+    }
+
+
 def make(name: str = NAME) -> None:
     """Create the stack and what its commands look at, in the account of the environment."""
     import boto3
@@ -54,9 +66,11 @@ def make(name: str = NAME) -> None:
             Role=role["Role"]["Arn"],
             Handler="any.handler",
             Code={"ZipFile": _code()},
+            Environment={"Variables": {"CASHTAG_ENRICH__MODEL": "lexicon", **environment(name)}},
         )
     for queue in (*STEPS, "delivery"):
         boto3.client("sqs").create_queue(QueueName=f"{name}-{queue}-failures")
+    boto3.client("sns").create_topic(Name=f"{name}-alerts")
     s3 = boto3.client("s3")
     for key, value in outputs(name).items():
         if key.endswith("Bucket"):

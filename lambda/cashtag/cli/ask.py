@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cashtag.cli.options import (
+    EnvOption,
     Format,
     FormatOption,
     LakeOption,
@@ -21,6 +22,7 @@ from cashtag.cli.options import (
 
 if TYPE_CHECKING:
     from cashtag.ports import Lake
+    from cashtag.settings import Settings
 
 
 def sql(
@@ -64,15 +66,23 @@ def status(
     form: FormatOption = Format.table,
     lake: LakeOption = None,
     profile: ProfileOption = None,
+    env: EnvOption = None,
 ) -> None:
-    """Say which days are in the lake, how whole they are, and what they led to."""
+    """Say which days are in the lake, how whole they are, and what they led to.
+
+    With --env the lake of the deployed stack, and what waits or rings there.
+    """
     from cashtag import services
     from cashtag.cli import output
     from cashtag.operate import status as look
     from cashtag.operate.scheduled_run import last_failure
 
-    chosen = settings(lake, profile)
-    zones = services.folder_lake(chosen.lake)
+    troubles: list[dict[str, Any]] = []
+    if env is None:
+        chosen = settings(lake, profile)
+        zones = services.folder_lake(chosen.lake)
+    else:
+        chosen, zones, troubles = _deployed(env)
     if hashes:
         output.show(list(look.table_hashes(zones)), form)
         return
@@ -83,8 +93,10 @@ def status(
     if form is not Format.table:
         output.show(runs, form)
         return
-    if (failure := last_failure(chosen.lake)) is not None:
+    if env is None and (failure := last_failure(chosen.lake)) is not None:
         print(f"{failure.text()}\n")
+    if troubles:
+        output.show(troubles, form, title="Wants a look")
     summary = look.summary(zones, chosen)
     output.show([{"": key, "is": value} for key, value in summary.items()], form)
     told = [name for name in (runs[0] if runs else ()) if name not in ("newest_h", "accounts")]
@@ -93,6 +105,17 @@ def status(
     output.show(runs, form, title=f"The newest {len(runs)} runs", columns=told)
     if kept := look.quarantined(zones):
         output.show(kept, form, title="In quarantine")
+
+
+def _deployed(env: str) -> tuple[Settings, Lake, list[dict[str, Any]]]:
+    """Settings and lake of a stack, and what waits in its queues, rings, or is switched off."""
+    from cashtag import services
+    from cashtag.cli.options import deployed
+    from cashtag.operate.cloud import doctor
+
+    chosen, stack, session = deployed(env)
+    found = doctor.troubles(chosen, stack, session)
+    return chosen, services.s3_lake(chosen), [one.row() for one in found]
 
 
 def _run(lake: Lake, dt: date, form: Format) -> None:

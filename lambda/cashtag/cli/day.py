@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cashtag.cli.options import (
+    EnvOption,
     Format,
     FormatOption,
     FromOption,
@@ -67,11 +68,16 @@ def rebuild(
     form: FormatOption = Format.table,
     lake: LakeOption = None,
     page: Annotated[bool, typer.Option("--report/--no-report", help="Build the page too.")] = True,
+    env_name: EnvOption = None,
 ) -> None:
     """Make everything after raw again from what the lake holds; nothing is fetched.
 
-    The ledger is a record: plans that were frozen stay as they were.
+    The ledger is a record: plans that were frozen stay as they were. With --env the functions of
+    the deployed stack do it, several runs at once; the dates must be given.
     """
+    if env_name is not None:
+        _rebuild_there(env_name, day(first, "--from"), day(last, "--to"), form)
+        return
     from cashtag.operate.status import run_dates
 
     env = _env("archive", lake, profile, model)
@@ -89,18 +95,73 @@ def report(
     form: FormatOption = Format.table,
     lake: LakeOption = None,
     profile: ProfileOption = None,
+    env_name: EnvOption = None,
+    as_it_is: Annotated[
+        bool, typer.Option("--as-it-is", help="With --env: fetch the page, do not make it again.")
+    ] = False,
 ) -> None:
-    """Build the dashboard from what the lake holds, and say where it is."""
+    """Build the dashboard from what the lake holds, and say where it is.
+
+    With --env it is made from the stack's tables (some twenty queries of Athena), kept in its
+    private bucket, and a copy of it on this machine is what opens.
+    """
     from cashtag.cli import output
     from cashtag.report import build
 
-    env = _env("archive", lake, profile, None)
-    where = build.build(env, day(first, "--from"), day(last, "--to"))
+    start, end = day(first, "--from"), day(last, "--to")
+    if env_name is not None:
+        where = _page_there(env_name, start, end, as_it_is)
+    else:
+        where = build.build(_env("archive", lake, profile, None), start, end)
     output.show([{"page": where}], form)
     if show:
         import webbrowser
 
         webbrowser.open(f"file://{where}")
+
+
+def _rebuild_there(env_name: str, first: date | None, last: date | None, form: Format) -> None:
+    from cashtag import services
+    from cashtag.cli import output
+    from cashtag.cli.options import deployed
+    from cashtag.cli.progress import progress
+    from cashtag.errors import CheckFailed, InputError
+    from cashtag.operate.cloud import rebuilding
+    from cashtag.operate.status import run_dates
+
+    if first is None or last is None:
+        raise InputError("--env needs --from and --to: every run of the span calls two functions")
+    if first > last:
+        raise InputError(f"--from {first} lies after --to {last}")
+    own, stack, session = deployed(env_name)
+    days = [dt for dt in run_dates(services.s3_lake(own)) if first <= dt <= last]
+    if not days:
+        raise InputError(f"{stack.name} holds no run from {first} to {last}; see `cashtag status`")
+    with progress("rebuilding") as tick:
+        rows = list(rebuilding.rebuild(stack, session, days, own.aws.rebuild_at_once, tick))
+    output.show([row.row() for row in rows], form)
+    if failed := [str(row.dt) for row in rows if not (row.enriched and row.signals)]:
+        raise CheckFailed(
+            f"{len(failed)} of {len(rows)} runs were not made again: {', '.join(failed)}; "
+            f"`cashtag logs --since 1h --env {stack.environment}` says more"
+        )
+
+
+def _page_there(env_name: str, first: date | None, last: date | None, as_it_is: bool) -> str:
+    from cashtag import services
+    from cashtag.cli.options import deployed
+    from cashtag.cli.progress import progress
+    from cashtag.operate.cloud import page
+    from cashtag.report import build
+
+    own, stack, _ = deployed(env_name)
+    env = services.cloud(own, source_name="archive")
+    if not as_it_is:
+        with progress("dashboard"):
+            build.build(env, first, last)
+    with progress("fetching") as tick:
+        index, _count = page.sync(env.lake, page.folder(stack), tick)
+    return str(index)
 
 
 def _env(source: str, lake: str | None, profile: Profile | None, model: str | None) -> Env:

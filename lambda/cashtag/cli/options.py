@@ -88,18 +88,18 @@ def settings(
     return load(profile=profile.value if profile else None, overrides=overrides)
 
 
-def deployed(
-    env: str | None, profile: Profile | None = None, model: str | None = None
-) -> tuple[Settings, Stack, Any]:
-    """Settings as an environment's stack has them, the stack, and a boto3 session to reach it.
+def deployed(env: str | None) -> tuple[Settings, Stack, Any]:
+    """Settings as an environment's functions have them, the stack, and a session to reach it.
 
     Raises:
         CloudError: nothing is deployed there, or AWS refuses.
+        SettingsError: the functions would refuse their settings.
     """
     from cashtag.operate import account
     from cashtag.operate import stack as stacks
+    from cashtag.operate.cloud import parameter
 
-    own = settings(None, profile, model)
+    own = settings()
     session = account.session(own)
     found = stacks.find(own, env, session)
-    return found.settings(own), found, session
+    return parameter.of_functions(found, session), found, session

@@ -6,7 +6,17 @@ out of range are refused by name. Settings are frozen; `config_hash()` names wha
 depend on.
 """
 
-from cashtag.settings.loading import Loaded, Text, load, load_with_origin
+from cashtag.settings.loading import FILE, Loaded, Text, load, load_with_origin, value_of
 from cashtag.settings.models import AccountSettings, Settings, Stock
 
-__all__ = ["AccountSettings", "Loaded", "Settings", "Stock", "Text", "load", "load_with_origin"]
+__all__ = [
+    "FILE",
+    "AccountSettings",
+    "Loaded",
+    "Settings",
+    "Stock",
+    "Text",
+    "load",
+    "load_with_origin",
+    "value_of",
+]

@@ -120,7 +120,7 @@ def _environment(environ: Mapping[str, str], known: dict[str, Any]) -> dict[str,
             continue
         if name.startswith(PREFIX) and name not in NOT_SETTINGS:
             parts = name.removeprefix(PREFIX).split("__")
-            flat[".".join(_spelled(parts, known))] = _value(text)
+            flat[".".join(_spelled(parts, known))] = value_of(text)
     return _nested(flat, "environment")
 
 
@@ -140,8 +140,8 @@ def _spelled(parts: list[str], known: dict[str, Any]) -> list[str]:
     return spelled
 
 
-def _value(text: str) -> Any:
-    """An environment value is a TOML value where it reads as one, else the text itself."""
+def value_of(text: str) -> Any:
+    """What a text from the environment or a command line means: a TOML value, else itself."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
