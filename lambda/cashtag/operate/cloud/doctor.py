@@ -218,6 +218,10 @@ def _running(visit: Visit) -> Iterator[Finding]:
         f"off: {', '.join(off)}" if off else f"{len(found)}, all on",
         f"cashtag services start --env {env}" if off else "",
     )
+
+
+def _failures(visit: Visit) -> Iterator[Finding]:
+    env = visit.stack.environment
     waiting = {step: n for step, n in redrive.depths(visit.stack, visit.session).items() if n}
     yield Finding(
         "failures",
@@ -269,10 +273,11 @@ _PROBES: dict[str, Callable[[Visit], Iterator[Finding] | Sequence[Finding]]] = {
     "endpoint": _endpoint,
     "catalog": _catalog,
     "schedules": _running,
+    "failures": _failures,
     "alarms": _alarms,
 }
 
-_TROUBLES = ("schedules", "alarms")
+_TROUBLES = ("schedules", "failures", "alarms")
 
 
 def troubles(settings: Settings, stack: Stack, session: Any) -> list[Finding]:
