@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 LAKE   ?= lake
 
-.PHONY: run test check bench bench-model clean help setup setup-dev sessions sample notebooks template check-template
+.PHONY: run test check bundle bench bench-model clean help setup setup-dev sessions sample notebooks template check-template
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -23,6 +23,9 @@ check: $(VENV)/.dev ## format, lint, types, dependencies with known holes
 	$(BIN)/cfn-lint cloudformation/cashtag.yaml
 	$(BIN)/python cloudformation/generate.py --check
 	$(BIN)/pip-audit --skip-editable --progress-spinner off || test -n "$$CASHTAG_NO_AUDIT"
+
+bundle: $(VENV)/.dev ## the functions' zip for Lambda, build/function.zip; the same bytes for the same commit
+	@$(BIN)/python -m cashtag.operate.bundle --out build/function.zip
 
 bench: $(VENV)/.dev ## ratios against named peers, measured in the same run
 	@for bench in tests/bench/bench_*.py; do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done

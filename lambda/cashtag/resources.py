@@ -1,4 +1,4 @@
-"""Finds the files that travel with the code: `glue/` and `sample_data/`.
+"""Finds the files that travel with the code: `glue/`, `sample_data/`, `constraints.txt`, the licence.
 
 A wheel carries them inside the package; a checkout, and so an editable install, keeps them at
 its top, beside `lambda/`.

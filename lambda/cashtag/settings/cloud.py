@@ -6,7 +6,7 @@ Nothing here changes what a derived row means, so none of it is part of `config_
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -81,6 +81,14 @@ class Usage(Section):
     hours_with_metrics: Positive
 
 
+class Functions(Section):
+    """What the functions' zip is built for, and how large it may be unzipped, beside the layers."""
+
+    python: Annotated[str, Field(pattern=r"^3\.\d{1,2}$")]
+    architecture: Literal["x86_64", "arm64"]
+    unzipped_megabytes: Annotated[float, Field(gt=0.0, le=250.0)]
+
+
 class Aws(Section):
     """One deployed stack, `<stack>-<environment>`."""
 
@@ -106,3 +114,4 @@ class Aws(Section):
     athena: Athena
     prices: Prices
     usage: Usage
+    functions: Functions

@@ -1,0 +1,410 @@
+"""The functions' zip: the same bytes anywhere, only what runs on Lambda, small, and it imports.
+
+Wheels come from the package index once and stay in build/wheels.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from cashtag.errors import InputError
+from cashtag.operate import bundle, leaving_out, wheels
+from cashtag.operate.wheels import Target, normalised
+
+ROOT = Path(__file__).parents[2]
+CACHE = ROOT / "build" / "wheels"
+COPIED = ("lambda", "glue", "LICENSE", "constraints.txt")
+
+
+@pytest.fixture(scope="module")
+def lambdas(tmp_path_factory: pytest.TempPathFactory) -> bundle.Bundle:
+    """The zip as it is deployed: Python 3.12 on x86_64."""
+    return bundle.build(tmp_path_factory.mktemp("zip") / "function.zip", cache=CACHE)
+
+
+@pytest.fixture(scope="module")
+def ours(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
+    """The zip for this interpreter unpacked, the layers beside it, and the runtime's libraries."""
+    folder = tmp_path_factory.mktemp("function")
+    made = bundle.build(folder / "function.zip", wheels.here(), cache=CACHE)
+    with zipfile.ZipFile(made.path) as archive:
+        archive.extractall(folder / "task")
+    beside = ROOT / "build" / "lambda"  # kept between runs: the layers are 270 MB
+    layers = bundle.layers(beside / "opt", cache=CACHE)
+    return folder / "task", layers, bundle.runtime(beside / "runtime", cache=CACHE)
+
+
+def clean(paths: tuple[Path, ...], code: str) -> str:
+    """Run code in an interpreter that sees nothing but `paths` and the standard library."""
+    lines = f"import sys\nsys.path[:0] = {[str(path) for path in paths]!r}\n{code}"
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-B", "-c", lines],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd="/",
+        env={"HOME": "/nonexistent", "PATH": os.environ["PATH"]},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+# ---------------------------------------------------------------- the same bytes
+
+
+def test_two_checkouts_at_two_times_give_the_same_bytes(tmp_path: Path) -> None:
+    hashes = []
+    for name, moment in (("one", 1_000_000_000), ("a folder/of another name", 1_700_000_000)):
+        checkout = tmp_path / name
+        checkout.mkdir(parents=True)
+        for part in COPIED:
+            source = ROOT / part
+            copy = shutil.copytree if source.is_dir() else shutil.copy
+            copy(source, checkout / part)
+        # What editors and runs leave behind is no part of a commit.
+        (checkout / "lambda" / "cashtag" / "steps.py~").write_text("old")
+        (checkout / "lambda" / "cashtag" / "__pycache__").mkdir(exist_ok=True)
+        (checkout / "lambda" / "cashtag" / "__pycache__" / f"x{moment}.py").write_text(name)
+        for path in checkout.rglob("*"):
+            os.utime(path, (moment, moment))
+            if path.is_file():
+                path.chmod(0o600 if name == "one" else 0o755)
+        out = checkout / "function.zip"
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "cashtag.operate.bundle",
+                "--out",
+                str(out),
+                "--cache",
+                str(CACHE),
+            ],
+            env={**os.environ, "PYTHONPATH": str(checkout / "lambda"), "TZ": "Asia/Tokyo"},
+            cwd=checkout,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        said = re.fullmatch(
+            r"(?s).*function\.zip: [\d.]+ MB zipped, [\d.]+ MB unzipped, \d+ libraries, content "
+            r"[0-9a-f]{12}\n([0-9a-f]{64})  .*function\.zip\n",
+            done.stdout,
+        )
+        assert said, done.stdout
+        checked = subprocess.run(
+            ["sha256sum", str(out)], capture_output=True, text=True, check=True
+        )
+        assert checked.stdout.startswith(said[1])
+        hashes.append(said[1])
+    assert hashes[0] == hashes[1]
+
+
+def test_another_line_of_code_gives_another_content(lambdas: bundle.Bundle) -> None:
+    with zipfile.ZipFile(lambdas.path) as archive:
+        entries = {name: archive.read(name) for name in archive.namelist()}
+    assert bundle.content_of(entries) == lambdas.content
+    entries["cashtag/steps.py"] += b"\n"
+    assert bundle.content_of(entries) != lambdas.content
+
+
+def test_entries_are_sorted_with_one_time_and_one_mode(lambdas: bundle.Bundle) -> None:
+    with zipfile.ZipFile(lambdas.path) as archive:
+        entries = archive.infolist()
+    names = [entry.filename for entry in entries]
+    assert names == sorted(set(names))
+    assert {entry.date_time for entry in entries} == {(1980, 1, 1, 0, 0, 0)}
+    assert {entry.external_attr >> 16 for entry in entries} == {0o100644}
+
+
+def test_nothing_of_the_machine_is_in_it(lambdas: bundle.Bundle) -> None:
+    needles = [str(ROOT).encode(), str(Path.home()).encode() + b"/", str(CACHE).encode()]
+    with zipfile.ZipFile(lambdas.path) as archive:
+        for name in archive.namelist():
+            assert not name.startswith("/")
+            assert ".." not in name.split("/")
+            data = archive.read(name)
+            if name.startswith("cashtag/") or ".dist-info/" in name:
+                assert not any(needle in data for needle in needles if len(needle) > 2), name
+
+
+# ---------------------------------------------------------------- only what runs on Lambda
+
+
+def test_every_library_is_made_for_lambdas_python(lambdas: bundle.Bundle) -> None:
+    # name-version-python-abi-platform.whl, PEP 427; a platform may be several, split by dots.
+    for name in lambdas.wheels:
+        _, _, python, abi, platform = name.removesuffix(".whl").split("-")
+        if platform == "any":
+            assert abi == "none", name
+            assert any(tag.startswith("py3") for tag in python.split(".")), name
+        else:
+            assert all(re.match(r"manylinux.*_x86_64$", tag) for tag in platform.split(".")), name
+            assert (python, abi) == ("cp312", "cp312") or abi == "abi3", name
+
+
+def test_every_shared_library_is_elf_for_x86_64_of_python_3_12(lambdas: bundle.Bundle) -> None:
+    seen = 0
+    with zipfile.ZipFile(lambdas.path) as archive:
+        for name in archive.namelist():
+            if not re.search(r"\.so(\.|$)", name):
+                continue
+            seen += 1
+            head = archive.read(name)[:20]
+            assert head[:6] == b"\x7fELF\x02\x01", name
+            assert struct.unpack_from("<H", head, 18) == (62,), name  # EM_X86_64, elf(5)
+            tag = re.search(r"\.cpython-(\d+)", name)
+            assert tag is None or tag[1] == "312", name
+    assert seen > 10
+
+
+def test_arm_gets_libraries_for_arm() -> None:
+    arm = Target(architecture="arm64")
+    known = wheels.pins(ROOT / "constraints.txt")
+    names = [one.path.name for one in wheels.closure(["orjson", "msgpack"], arm, known, CACHE)]
+    assert len(names) == 2
+    assert all("aarch64" in name and "cp312" in name for name in names)
+
+
+def test_what_layers_runtime_and_laptop_have_stays_out(lambdas: bundle.Bundle) -> None:
+    out = {
+        "boto3", "botocore", "pandas", "numpy", "pyarrow", "awswrangler", "aws_lambda_powertools",
+        "duckdb", "sqlglot", "typer", "rich", "plotly", "tomlkit", "six.py", "dateutil", "jmespath",
+    }  # fmt: skip
+    with zipfile.ZipFile(lambdas.path) as archive:
+        names = archive.namelist()
+    assert {name.split("/")[0] for name in names} & out == set()
+    assert [
+        n for n in names if n.endswith((".pyc", ".pyi", ".pxd", ".h", "/RECORD", "/WHEEL"))
+    ] == []
+    assert [n for n in names if "/tests/" in n or "/test/" in n or n.startswith("tests/")] == []
+    assert [n for n in names if n.startswith(("cashtag/cli/", "cashtag/sample_data"))] == []
+
+
+def test_the_resources_come_along(lambdas: bundle.Bundle) -> None:
+    with zipfile.ZipFile(lambdas.path) as archive:
+        names = set(archive.namelist())
+    for folder, suffix in (
+        ("sql", "*.sql"),
+        ("checks", "*.sql"),
+        ("queries", "*.sql"),
+        ("tables", "*.yaml"),
+    ):
+        here = {
+            f"cashtag/glue/{folder}/{path.name}" for path in (ROOT / "glue" / folder).glob(suffix)
+        }
+        assert here
+        assert here <= names
+    assert {"cashtag/settings/defaults.toml", "cashtag/sessions_xnys.csv"} <= names
+
+
+def test_licences_stay_with_what_they_cover(lambdas: bundle.Bundle) -> None:
+    with zipfile.ZipFile(lambdas.path) as archive:
+        names = set(archive.namelist())
+        assert archive.read("cashtag/LICENSE") == (ROOT / "LICENSE").read_bytes()
+    kept = 0
+    for wheel in lambdas.wheels:
+        with zipfile.ZipFile(CACHE / Target().name / wheel) as archive:
+            for name in archive.namelist():
+                if re.search(r"\.dist-info/(.*/)?(LICEN[CS]E|COPYING|NOTICE)[^/]*$", name, re.I):
+                    assert name in names, name
+                    kept += 1
+    assert kept >= len(lambdas.wheels) - 5
+
+
+def test_every_dependency_is_deployed_or_said_not_to_be() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    optional = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *optional["aws"], *optional["live"]]
+    declared = {normalised(re.split(r"[<>=\[ ]", text)[0]) for text in wanted}
+    layers = {
+        normalised(re.split(r"\[", one)[0]) for some in bundle.LAYERS.values() for one in some
+    }
+    runtime = {normalised(name) for name in bundle.RUNTIME}
+    deployed = {normalised(name) for name in bundle.ROOTS}
+    at_home = {normalised(name) for name in bundle.NOT_DEPLOYED}
+    assert declared - layers - runtime - at_home == deployed - {"tzdata"}
+    assert deployed & at_home == set()
+
+
+def test_it_is_small(lambdas: bundle.Bundle) -> None:
+    with zipfile.ZipFile(lambdas.path) as archive:
+        unzipped = sum(entry.file_size for entry in archive.infolist())
+    assert unzipped == lambdas.unzipped
+    assert unzipped <= 40_000_000
+    assert lambdas.zipped == lambdas.path.stat().st_size <= 50_000_000
+
+
+def test_above_the_limit_the_largest_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"above the limit of 5 MB; the largest: \w+ [\d.]+ MB"):
+        bundle.build(tmp_path / "function.zip", cache=CACHE, limit_megabytes=5)
+    assert list(tmp_path.iterdir()) == []
+
+
+# ---------------------------------------------------------------- it imports
+
+
+def test_everything_that_handlers_reach_imports_from_zip_and_layers_alone(
+    ours: tuple[Path, Path, Path],
+) -> None:
+    code = """
+import importlib, pkgutil, cashtag, cashtag.handlers
+names = ["cashtag.steps", "cashtag.services", "cashtag.alerts"]
+for room in ("handlers", "lake", "scrape", "enrich", "signals", "sentiment", "trade"):
+    package = importlib.import_module(f"cashtag.{room}")
+    names += [m.name for m in pkgutil.walk_packages(package.__path__, f"cashtag.{room}.")]
+optional = {"onnxruntime", "tokenizers"}  # the model in process, which no function has
+for name in names:
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        assert error.name in optional, (name, error)
+print(sorted(name.split(".")[2] for name in names if name.startswith("cashtag.handlers.")))
+print(cashtag.__file__)
+print(sorted({"duckdb", "sqlglot", "plotly", "rich", "typer"} & set(sys.modules)))
+"""
+    handlers, where, engines = clean(ours, code).splitlines()
+    there = {p.stem for p in (ROOT / "lambda" / "cashtag" / "handlers").glob("*.py")} - {"__init__"}
+    assert set(re.findall(r"'(\w+)'", handlers)) == there
+    assert where.startswith(str(ours[0]))
+    assert engines == "[]"
+
+
+def test_settings_and_sql_are_found_in_the_zip(ours: tuple[Path, Path, Path]) -> None:
+    code = """
+from cashtag import resources
+from cashtag.settings import load
+print(load(environ={}).environment, resources.path("glue", "sql", "ranking.sql"))
+"""
+    environment, path = clean(ours, code).split()
+    assert environment == "dev"
+    assert path == str(ours[0] / "cashtag" / "glue" / "sql" / "ranking.sql")
+
+
+def test_libraries_without_their_debuggers_parts_work(ours: tuple[Path, Path, Path]) -> None:
+    code = """
+import importlib.metadata
+import curl_cffi, lxml.etree, orjson, yaml, pydantic_core, msgpack
+curl = curl_cffi.Curl()
+print(curl.version().decode().split("/")[0], lxml.etree.fromstring("<a><b/></a>")[0].tag)
+print(importlib.metadata.version("alpaca-py"))
+from zoneinfo import ZoneInfo, reset_tzpath
+reset_tzpath(())  # a machine without time zones
+print(ZoneInfo("America/New_York").key)
+"""
+    first, alpaca, zone = clean(ours, code).splitlines()
+    assert first == "libcurl b"
+    assert alpaca == importlib.metadata.version("alpaca-py")
+    assert zone == "America/New_York"
+
+
+def test_what_the_loader_maps_stays_byte_by_byte(lambdas: bundle.Bundle) -> None:
+    name = "curl_cffi/_wrapper.abi3.so"
+    wheel = next(one for one in lambdas.wheels if one.startswith("curl_cffi-"))
+    with zipfile.ZipFile(CACHE / Target().name / wheel) as archive:
+        whole = archive.read(name)
+    with zipfile.ZipFile(lambdas.path) as archive:
+        lean = archive.read(name)
+    assert len(lean) < len(whole) / 4
+    # Only the header's words on sections differ: bytes 40 to 47 and 58 to 63, elf(5).
+    assert lean[:40] == whole[:40]
+    assert lean[40:48] == bytes(8)
+    assert lean[48:58] == whole[48:58]
+    assert lean[58:64] == bytes(6)
+    assert lean[64:] == whole[64 : len(lean)]
+
+
+def test_what_is_no_library_stays_as_it_is() -> None:
+    for data in (b"", b"\x7fEL", b"GROUP ( libc.so.6 )", b"\x7fELF\x01\x01" + bytes(60)):
+        assert leaving_out.without_debugging(data) == data
+
+
+# ---------------------------------------------------------------- what cannot be had
+
+
+def test_a_library_that_nothing_pins_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"package httpx is needed .*add httpx==VERSION"):
+        wheels.closure(["httpx"], Target(), {}, tmp_path)
+
+
+def test_a_library_without_a_wheel_is_named_with_what_pip_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    with pytest.raises(
+        InputError, match=r"httpx==0\.1 has no wheel for Python 3\.12 on Linux x86_64"
+    ):
+        wheels.closure(["httpx"], Target(), {"httpx": "0.1"}, tmp_path)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_only_the_targets_needs_are_followed(tmp_path: Path) -> None:
+    folder = tmp_path / Target().name
+    folder.mkdir()
+    for name, requires in {
+        "top": [
+            "left>=1; python_version < '3.12'",
+            "right; sys_platform == 'linux'",
+            "more; extra == 'x'",
+        ],
+        "right": ["pandas"],
+        "more": [],
+    }.items():
+        with zipfile.ZipFile(folder / f"{name}-1.0-py3-none-any.whl", "w") as archive:
+            lines = [
+                f"Name: {name}",
+                "Version: 1.0",
+                *(f"Requires-Dist: {one}" for one in requires),
+            ]
+            archive.writestr(f"{name}-1.0.dist-info/METADATA", "\n".join(lines) + "\n\nlong text\n")
+    pins = dict.fromkeys(("top", "right", "left", "more"), "1.0")
+    plain = wheels.closure(["top"], Target(), pins, tmp_path, without=["pandas"])
+    assert [wheel.name for wheel in plain] == ["right", "top"]
+    extra = wheels.closure(["top[x]"], Target(), pins, tmp_path, without=["pandas"])
+    assert [wheel.name for wheel in extra] == ["more", "right", "top"]
+
+
+@pytest.mark.parametrize(
+    ("python", "architecture"), [("3.12.1", "x86_64"), ("312", "x86_64"), ("3.12", "mips")]
+)
+def test_what_is_no_target_is_refused(python: str, architecture: str) -> None:
+    with pytest.raises(InputError, match=r"--python|--arch"):
+        Target(python, architecture)
+
+
+def test_a_line_that_pins_nothing_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "constraints.txt").write_text("# pins\nhttpx==0.28.1  # said\nhttpcore>=1\n")
+    with pytest.raises(InputError, match=r"line 3: 'httpcore>=1' pins nothing"):
+        wheels.pins(tmp_path / "constraints.txt")
+
+
+def test_layers_laid_out_once_are_left_as_they_are(ours: tuple[Path, Path, Path]) -> None:
+    layers = ours[1]
+    names = {path.name for path in layers.iterdir()}
+    assert {"pandas", "pyarrow", "numpy", "awswrangler", "aws_lambda_powertools"} <= names
+    assert not {"boto3", "botocore"} & names
+    before = (layers / "pandas" / "__init__.py").stat()
+    assert bundle.layers(layers.parent, cache=CACHE) == layers == ROOT / "build/lambda/opt/python"
+    assert (layers / "pandas" / "__init__.py").stat().st_ino == before.st_ino
+
+
+def test_a_layout_of_other_versions_is_replaced(tmp_path: Path) -> None:
+    first = bundle.runtime(tmp_path / "runtime", cache=CACHE)
+    next(first.glob(".complete-*")).rename(first / ".complete-000000000000")
+    (first / "left_over.py").touch()
+    second = bundle.runtime(tmp_path / "runtime", cache=CACHE)
+    assert second == first
+    assert not (second / "left_over.py").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["runtime"]
