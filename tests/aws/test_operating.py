@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -279,8 +279,14 @@ def test_a_function_that_cannot_be_called_leaves_its_failures_in_the_queue(
 class Lambdas:
     """Invoke as boto3's client has it; `failing` maps (function, dt) to an errorMessage."""
 
-    def __init__(self, failing: dict[tuple[str, str], str] | None = None, busy: int = 0) -> None:
+    def __init__(
+        self,
+        failing: dict[tuple[str, str], str] | None = None,
+        busy: int = 0,
+        left: Sequence[list[str]] = (),
+    ) -> None:
         self.calls: list[tuple[str, str, str]] = []
+        self.left = list(left)
         self.failing = failing or {}
         self.busy = busy
 
@@ -293,10 +299,12 @@ class Lambdas:
             self.busy -= 1
             raise ClientError({"Error": {"Code": "TooManyRequestsException"}}, "Invoke")
         event = json.loads(request["Payload"])
-        self.calls.append((request["FunctionName"], event["action"], event["dt"]))
-        why = self.failing.get((request["FunctionName"], event["dt"]))
+        dt = event.get("dt", ",".join(event.get("keys", ())))
+        self.calls.append((request["FunctionName"], event.get("action", "keys"), dt))
+        why = self.failing.get((request["FunctionName"], dt))
         if why is None:
-            return {"Payload": io.BytesIO(b"{}")}
+            left = self.left.pop(0) if self.left else []
+            return {"Payload": io.BytesIO(json.dumps({"left": left}).encode())}
         body = json.dumps({"errorType": "CheckFailed", "errorMessage": why}).encode()
         return {"FunctionError": "Unhandled", "Payload": io.BytesIO(body)}
 
@@ -324,10 +332,35 @@ def test_runs_are_enriched_side_by_side_and_signals_follow_in_order(
     assert sum(call[:2] == ("cashtag-dev-enrich", "rebuild") for call in lambdas.calls) == 3
 
 
+def test_what_a_call_had_no_time_for_is_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch, found: Stack
+) -> None:
+    lambdas = Lambdas(left=[["tweets/b", "tweets/c"], ["tweets/c"]])
+    monkeypatch.setattr(rebuilding.account, "client", lambda *_a, **_k: lambdas)
+    (row,) = rebuilding.rebuild(found, None, [date(2026, 5, 5)], 1, silent)
+    assert (row.enriched, row.signals) == (True, True)
+    assert [call[1:] for call in lambdas.calls] == [
+        ("rebuild", "2026-05-05"),
+        ("keys", "tweets/b,tweets/c"),
+        ("keys", "tweets/c"),
+        ("run", "2026-05-05"),
+    ]
+
+
+def test_an_object_that_never_fits_into_the_time_is_named(
+    monkeypatch: pytest.MonkeyPatch, found: Stack
+) -> None:
+    lambdas = Lambdas(left=[["tweets/b"], ["tweets/b"]])
+    monkeypatch.setattr(rebuilding.account, "client", lambda *_a, **_k: lambdas)
+    (row,) = rebuilding.rebuild(found, None, [date(2026, 5, 5)], 1, silent)
+    assert row.told == "1 objects do not fit into the function's time, as tweets/b"
+
+
 def test_a_busy_function_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rebuilding.time, "sleep", lambda _seconds: None)
     lambdas = Lambdas(busy=3)
-    assert rebuilding.call(lambdas, "cashtag-dev-signals", {"action": "run", "dt": "x"}) is None
+    answer = rebuilding.call(lambdas, "cashtag-dev-signals", {"action": "run", "dt": "x"})
+    assert answer.failure is None
     assert len(lambdas.calls) == 1
 
 

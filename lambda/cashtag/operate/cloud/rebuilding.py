@@ -61,10 +61,7 @@ def rebuild(
     total = 2 * len(days)
     done = 0
     with ThreadPoolExecutor(at_once, thread_name_prefix="rebuild") as pool:
-        ahead = {
-            dt: pool.submit(call, lambdas, enrich, {"action": "rebuild", "dt": str(dt)})
-            for dt in days
-        }
+        ahead = {dt: pool.submit(_enrich, lambdas, enrich, dt) for dt in days}
         try:
             for dt in days:
                 progress(done, total, f"{dt} enrich")
@@ -75,7 +72,7 @@ def rebuild(
                     done += 1
                     yield Rebuilt(dt, False, False, failure)
                     continue
-                failure = call(lambdas, signals, {"action": "run", "dt": str(dt)})
+                failure = call(lambdas, signals, {"action": "run", "dt": str(dt)}).failure
                 done += 1
                 yield Rebuilt(dt, True, failure is None, failure or "")
         finally:
@@ -84,10 +81,34 @@ def rebuild(
     progress(total, total, "")
 
 
+def _enrich(lambdas: Any, function: str, dt: date) -> str | None:
+    """Enrich a run's objects, call after call until none is left; return why it failed, or None."""
+    event: dict[str, Any] = {"action": "rebuild", "dt": str(dt)}
+    before: list[str] | None = None
+    while True:
+        answer = call(lambdas, function, event)
+        if answer.failure is not None:
+            return answer.failure
+        left = list(answer.told.get("left", ()))
+        if not left:
+            return None
+        if left == before:
+            return f"{len(left)} objects do not fit into the function's time, as {left[0]}"
+        event, before = {"keys": left}, left
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a function returned, or why it failed."""
+
+    told: dict[str, Any]
+    failure: str | None = None
+
+
 def call(
     lambdas: Any, function: str, event: dict[str, Any], patience: float = _FUNCTION_SECONDS
-) -> str | None:
-    """Call a function and wait for its end; return why it failed, or None.
+) -> Answer:
+    """Call a function and wait for its end.
 
     One that is busy (its concurrency is reserved, and an event came first) is asked again for
     `patience` seconds.
@@ -111,10 +132,13 @@ def call(
                     raise
         time.sleep(random.uniform(wait / 2, wait))
         wait = min(2 * wait, _LONGEST_WAIT)
-    if not answer.get("FunctionError"):
-        return None
     try:
         told = json.loads(body)
     except ValueError:
-        raise CloudError(f"function {function} failed and does not say why") from None
-    return redacted(f"{told.get('errorType', 'Error')}: {told.get('errorMessage', 'no reason')}")
+        told = None
+    if not isinstance(told, dict):
+        raise CloudError(f"function {function} answers with no object; deploy the stack again")
+    if not answer.get("FunctionError"):
+        return Answer(told)
+    kind, why = told.get("errorType", "Error"), told.get("errorMessage", "no reason")
+    return Answer({}, redacted(f"{kind}: {why}"))
