@@ -43,6 +43,16 @@ sample: $(VENV)/.dev ## make the synthetic sample again; the same bytes
 template: $(VENV)/.dev ## make the blocks of cloudformation/cashtag.yaml that follow from glue/ again
 	$(BIN)/python cloudformation/generate.py
 
+# checkov's dependencies conflict with ours, so it has an environment of its own.
+CHECKOV := build/checkov
+check-template: $(CHECKOV)/.done ## security of the template by checkov (installs it, 300 MB, the first time)
+	$(CHECKOV)/bin/checkov --skip-download --compact --quiet --directory cloudformation --framework cloudformation
+
+$(CHECKOV)/.done:
+	@$(PYTHON) -m venv $(CHECKOV)
+	@$(CHECKOV)/bin/python -m pip install --quiet --disable-pip-version-check checkov
+	@touch $@
+
 notebooks: $(VENV)/.dev ## build the .ipynb files from their py:percent sources
 	$(BIN)/jupytext --to ipynb notebooks/*.py
 
