@@ -186,6 +186,12 @@ def from_environment(*, seconds: float | None = None) -> Env:
     return cloud(env.settings.model_copy(update={"live": live}))
 
 
+def forget() -> None:
+    """Let the next `from_environment` begin as in a process that has just started."""
+    for kept in (_env_of, _without_parameter, _ssm, _s3_client):
+        kept.cache_clear()
+
+
 @cache
 def _env_of(environ: tuple[tuple[str, str], ...], text: Text) -> Env:
     return cloud(load(environ=dict(environ), text=text))
@@ -205,8 +211,9 @@ def _parameter(environ: tuple[tuple[str, str], ...]) -> Text:
     try:
         found = _ssm(aws.region).get(aws.parameter, max_age=int(aws.settings_seconds), decrypt=True)
     except GetParameterError as error:
-        answer: Mapping[str, Any] = getattr(error.__cause__, "response", {})
-        code = answer.get("Error", {}).get("Code") or type(error.__cause__).__name__
+        told = error.__cause__ or error.__context__  # what boto3 raised
+        answer: Mapping[str, Any] = getattr(told, "response", {})
+        code = answer.get("Error", {}).get("Code") or type(told).__name__
         if code == "ParameterNotFound":
             return Text("", place)
         raise SettingsError(

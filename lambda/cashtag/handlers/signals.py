@@ -49,7 +49,9 @@ def _conclude(env: Env, dt: date, deadline: bool) -> dict[str, Any]:
 
 def _figures(done: concluding.Concluded) -> metrics.Values:
     yield metrics.SIGNALS, len(done.done.directions)
-    yield metrics.COVERAGE, done.done.coverage.share
+    yield from (
+        (metrics.COVERAGE, run.share) for run in done.done.coverage.runs if run.dt == done.done.dt
+    )
     settled = done.done.settled
     if settled is None or not settled.accounts:
         return
