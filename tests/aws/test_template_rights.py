@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,7 +45,7 @@ WRITES = {
     "scrape": {"raw/*"},
     "enrich": {"enriched/*"},
     "signals": {"enriched/*", "signals/*", "ledger/*", "results/athena/*", "results/scratch/*"},
-    "trade": {"ledger/*"},
+    "trade": {"ledger/*", "signals/_ANNOUNCED/*"},  # that a digest went out is noted
     "health": set(),
 }
 DELETES = {
@@ -310,3 +311,14 @@ def test_services_may_use_the_topic_for_this_account_alone(stack: Stack) -> None
             ((test, values),) = statement["Condition"].items()
             assert test in ("StringEquals", "ArnLike")
             assert ACCOUNT in str(values)
+
+
+def test_policies_fit_into_a_role_and_variables_into_a_function(whole: dict[str, Any]) -> None:
+    """10,240 characters of inline policies, 4 KB of environment ("Quotas" of IAM and Lambda)."""
+    stack = Stack(whole, "cashtag-staging", FULL, region="ap-southeast-1")
+    for name, role in stack.resources("AWS::IAM::Role"):
+        documents = [policy["PolicyDocument"] for policy in role["Policies"]]
+        assert sum(len(json.dumps(d, separators=(",", ":"))) for d in documents) < 8000, name
+    for name, function in stack.resources("AWS::Lambda::Function"):
+        variables = function["Environment"]["Variables"]
+        assert sum(len(key) + len(str(value)) for key, value in variables.items()) < 3000, name
