@@ -13,8 +13,8 @@ help: ## this list
 run: $(VENV)/.base ## the main job on the bundled synthetic sample; prints where to look
 	@$(BIN)/cashtag run --source sample --lake $(LAKE)
 
-test: $(VENV)/.dev ## all tests; browser tests run where a Chromium is found
-	@$(BIN)/python -m pytest
+test: $(VENV)/.dev ## all tests, a file a processor; browser tests run where a Chromium is found
+	@$(BIN)/python -m pytest -n auto --dist loadfile
 
 check: $(VENV)/.dev ## format, lint, types, dependencies with known holes
 	$(BIN)/ruff format --check lambda sagemaker cloudformation tests sample_data notebooks

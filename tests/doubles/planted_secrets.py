@@ -27,6 +27,7 @@ MEANT = "secrets*.toml"
 _AROUND = 40  # characters shown before and after a find
 _GZIP, _PARQUET = b"\x1f\x8b", b"PAR1"
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
+_TOLD = "planted_secrets"  # what a worker process tells at its end
 _SHOWN = 20  # finds that are told one by one
 _STASH = pytest.StashKey["Ear"]()
 
@@ -59,6 +60,7 @@ class Ear:
         self._meant: set[Path] = set()
         self._files = self._heard = 0
         self._seconds = 0.0
+        self._has_workers = False
         self._tables: set[int] = set()
         self._sections: set[tuple[str, str, int]] = set()
 
@@ -66,6 +68,30 @@ class Ear:
         """Take a file for one that is meant to hold secrets."""
         self._meant.add(path)
         return path
+
+    # ------------------------------------------------------------ several processes at once
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any, error: object) -> None:
+        """Take over what one of several worker processes heard; see pytest-xdist's hooks."""
+        told = getattr(node, "workeroutput", {}).get(_TOLD)
+        if told is not None:
+            self._has_workers = True
+            self._finds |= dict.fromkeys(told["finds"])
+            self._heard += told["heard"]
+            self._files += told["files"]
+            self._seconds += told["seconds"]
+
+    def _tell(self) -> None:
+        """Tell the process that started this one, if one did, what was heard here."""
+        output = getattr(self._config, "workeroutput", None)
+        if output is not None:
+            output[_TOLD] = {
+                "finds": list(self._finds),
+                "heard": self._heard,
+                "files": self._files,
+                "seconds": self._seconds,
+            }
 
     # ------------------------------------------------------------ what tests and processes say
 
@@ -133,6 +159,7 @@ class Ear:
         result = yield
         if self._kept():
             self._look_at_base()
+        self._tell()
         if self._finds and session.exitstatus in (
             pytest.ExitCode.OK,
             pytest.ExitCode.NO_TESTS_COLLECTED,
@@ -159,6 +186,8 @@ class Ear:
         return str(self._config.getini("tmp_path_retention_policy")) == "all"
 
     def _look_at_base(self) -> None:
+        if self._has_workers:
+            return  # each has looked at its own folders, and knows what is meant to be there
         factory = getattr(self._config, "_tmp_path_factory", None)
         base = getattr(factory, "_basetemp", None)  # None: no test asked for a folder
         if base is not None:

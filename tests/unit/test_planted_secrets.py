@@ -166,6 +166,29 @@ def test_a_secret_is_caught_on_every_way_out(tmp_path: Path) -> None:
     assert len(finds) == 17
 
 
+def test_several_processes_catch_what_one_does(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.mkdir(), two.mkdir()
+    alone, together = run(one, LEAKS), run(two, LEAKS, "-n", "2")
+    assert together.code == 1
+
+    def finds(ran: Ran) -> set[str]:
+        told = ran.out.partition("planted secrets came out")[2].partition("short test summary")[0]
+        lines = [line for line in told.splitlines() if WORD in line or "U09XT" in line]
+        return {
+            line.rpartition("/base/")[2].replace("popen-gw0/", "").replace("popen-gw1/", "")
+            for line in lines
+        }
+
+    assert finds(together) == finds(alone)
+    assert len(finds(alone)) == 17
+    (tmp_path / "clean").mkdir()
+    clean = run(tmp_path / "clean", CLEAN, "-n", "2")
+    assert clean.code == 0, clean.out
+    assert "planted secrets: none came out" in clean.out
+    assert "and 3 files" in clean.out
+
+
 def test_a_session_whose_tests_all_pass_fails_for_it(tmp_path: Path) -> None:
     # pytest removes the folders of tests that pass, when told to: they are looked at before.
     test = "def test_it(tmp_path):\n    (tmp_path / 'left').write_text(SECRET)\n"
