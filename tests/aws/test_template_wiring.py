@@ -161,6 +161,9 @@ def test_everything_else_starts_nothing() -> None:
         ("enriched", layout.config("ab")),
         ("enriched", layout.rejected("b1", layout.raw("tweets", dt, "x", "NVDA"))),
         ("signals", layout.signals("daily_signals", dt)),
+        ("signals", layout.findings(dt)),
+        ("signals", layout.sent(dt, "ab")),
+        ("signals", layout.announced("ab")),
         ("ledger", layout.event(dt, "ab")),
         ("ledger", layout.ledger("trades", dt)),
     }
