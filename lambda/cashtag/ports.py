@@ -32,6 +32,15 @@ class ObjectInfo:
     size: int
 
 
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """How many versions a zone has of a key, markers of deletions too; `current`: one is the object."""
+
+    key: str
+    count: int
+    current: bool
+
+
 class Store(Protocol):
     """One zone of the lake: a bucket, or a folder. Keys are `/`-separated, UTF-8, at most 1,024 bytes.
 
@@ -40,31 +49,33 @@ class Store(Protocol):
 
     def get(self, key: str) -> bytes:
         """Return the object's bytes. Raises KeyMissing, StoreError."""
-        ...
 
     def put(self, key: str, data: bytes) -> None:
         """Create the object, or replace it atomically."""
-        ...
 
     def put_if_absent(self, key: str, data: bytes) -> bool:
         """Create the object unless one is there. Of many writers exactly one gets True."""
-        ...
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
         """Yield objects whose key starts with `prefix`, in the order of their keys' UTF-8 bytes."""
-        ...
 
     def exists(self, key: str) -> bool:
         """Say whether the object is there."""
-        ...
 
     def delete(self, key: str) -> None:
         """Remove the object; removing what is not there is no error."""
-        ...
+
+    def versions(self, prefix: str = "") -> Iterator[Versions]:
+        """Yield every key that starts with `prefix` and has any version, deleted ones too, in order."""
+
+    def purge(self, key: str, *, keep_current: bool = False) -> int:
+        """Remove every version of the object, or all but what it is now; return how many that were.
+
+        Only takedowns do this: everything else replaces, and a bucket keeps what was.
+        """
 
     def uri(self, key: str = "") -> str:
         """Return the address that another program would use: `s3://…` or an absolute path."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +100,6 @@ class Warehouse(Protocol):
     @property
     def concurrency(self) -> int:
         """How many queries may run at once, each in a thread of its own."""
-        ...
 
     def query(
         self,
@@ -105,15 +115,12 @@ class Warehouse(Protocol):
         rounded to 10 significant digits, and its rows sorted in the contract's order. Each of
         `tables` stands in for the lake's table of that name: rows that nobody else sees yet.
         """
-        ...
 
     def register(self, table: str, partition: date) -> None:
         """Make a partition that was just written visible to queries."""
-        ...
 
     def shared(self) -> AbstractContextManager[None]:
         """Within it, rows given as `tables` are brought to the engine once for all queries."""
-        ...
 
 
 # ---------------------------------------------------------------- sources
@@ -184,19 +191,15 @@ class Source(Protocol):
 
     def dates(self) -> tuple[date, date] | None:
         """First and last `dt` this source holds; None for a live source, and for an empty archive."""
-        ...
 
     def asked(self, dt: date) -> tuple[str, ...]:
         """Tickers that this source should be asked for on `dt`, sorted."""
-        ...
 
     def fetch(self, day: Day) -> Iterator[Fetched]:
         """Yield one answer per ticker and kind. Raises SourceRefused when it is down as a whole."""
-        ...
 
     def health(self) -> tuple[SourceHealth, ...]:
         """How its parts and accounts came through the last fetch; empty where it has none."""
-        ...
 
 
 # ---------------------------------------------------------------- sentiment
@@ -208,19 +211,16 @@ class Scorer(Protocol):
     @property
     def name(self) -> str:
         """Its name in settings and rows."""
-        ...
 
     @property
     def version(self) -> str:
         """Names the model, its weights and its preprocessing; may have to be asked for."""
-        ...
 
     def score(self, texts: Sequence[str]) -> np.ndarray:
         """Return probabilities, float64 of shape (n, 3): negative, neutral, positive.
 
         A row of NaN means that the model gave no answer for that text.
         """
-        ...
 
 
 # ---------------------------------------------------------------- the desk
@@ -328,7 +328,6 @@ class Bus(Protocol):
 
     def publish(self, detail_type: str, details: Sequence[Mapping[str, Any]]) -> None:
         """Send one event for each of `details` (JSON values). Raises CloudError."""
-        ...
 
 
 # ---------------------------------------------------------------- everything a step needs

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from cashtag import sessions
 from cashtag.errors import SourceRefused, StoreError
-from cashtag.lake import completion, layout
+from cashtag.lake import completion, layout, tombstones
 from cashtag.ports import Day, Env, Progress
 from cashtag.scrape import coverage, keeping, manifest
 
@@ -41,13 +41,17 @@ def scrape(env: Env, dt: date, progress: Progress | None = None) -> manifest.Man
     is known to be broken, and is not taken for a quiet one. A scrape that found nothing new to
     tell of leaves the manifests as they are.
     """
+    from cashtag.enrich import forgotten
+
     at = env.settings.scrape.cutoff_utc
     day = Day(dt, sessions.cutoff(dt, at), env.source.asked(dt))
     tickers: dict[str, manifest.TickerEntry] = {}
     objects: dict[str, manifest.ObjectEntry] = {}
+    stones = tombstones.read(env.lake.raw)
     try:
         for fetched in env.source.fetch(day):
-            kept = keeping.keep(env.lake.raw, env.source.name, dt, fetched)
+            left = forgotten.of_answer(fetched, stones)
+            kept = keeping.keep(env.lake.raw, env.source.name, dt, left)
             if kept is not None:
                 objects[kept.key] = kept
             if fetched.kind == "tweets" and fetched.ticker is not None:
@@ -172,8 +176,10 @@ class Signalled:
         return self.coverage.partial or bool(self.unstaged)
 
 
-def signals(env: Env, dt: date) -> Signalled:
+def signals(env: Env, dt: date, *, settling: bool = True) -> Signalled:
     """Compact the day, settle the session before, run the models and checks, publish.
+
+    Without `settling` the ledger is not touched, as when past sessions are made again.
 
     Raises:
         CheckFailed: a check marked `fail` found rows; the session's tables stay as they were.
@@ -191,7 +197,7 @@ def signals(env: Env, dt: date) -> Signalled:
     staging.compact(env.settings, env.lake, build, dt, expected)
     for table in ("tweets", "news", "options", "prices"):
         env.warehouse.register(table, dt)
-    settled = settle.settle(env, session) if dt == session else None
+    settled = settle.settle(env, session) if settling and dt == session else None
     window = sessions.window(session, at)
     while True:
         compacted = _compacted(env, window)

@@ -65,7 +65,16 @@ class Counting:
 
     def __getattr__(self, name: str) -> Any:
         member = getattr(self._store, name)
-        if name not in {"get", "put", "put_if_absent", "list", "exists", "delete"}:
+        if name not in {
+            "get",
+            "put",
+            "put_if_absent",
+            "list",
+            "exists",
+            "delete",
+            "purge",
+            "versions",
+        }:
             return member
 
         def call(*args: Any, **kwargs: Any) -> Any:

@@ -148,7 +148,7 @@ def test_a_text_that_is_no_manifest_is_named_with_what_to_do(text: bytes, tmp_pa
 
 def test_a_manifest_of_a_later_version_is_refused(tmp_path: Path) -> None:
     raw = FolderStore(tmp_path)
-    later = json.loads(made().to_json()) | {"version": 3}
+    later = json.loads(made().to_json()) | {"version": 4}
     raw.put(layout.manifest(DT, "abc"), json.dumps(later).encode())
-    with pytest.raises(StoreError, match="version 3, expected 2"):
+    with pytest.raises(StoreError, match="version 4, expected 2"):
         manifest.of_day(raw, DT)

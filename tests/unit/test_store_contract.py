@@ -28,7 +28,7 @@ from cashtag.errors import KeyMissing, StoreError
 from cashtag.lake import disk, s3
 from cashtag.lake.disk import FolderStore
 from cashtag.lake.s3 import S3Store
-from cashtag.ports import ObjectInfo, Store
+from cashtag.ports import ObjectInfo, Store, Versions
 
 SECRET = "wJalrXUtnFEMI-not-a-real-key"  # noqa: S105  shown by no error
 
@@ -766,3 +766,74 @@ def test_an_s3_that_does_not_answer_says_so(bucket: Bucket) -> None:
     for call in (lambda: store.get("a"), lambda: store.put("a", b""), lambda: keys(store)):
         with pytest.raises(StoreError, match=r"EndpointConnectionError; check the network"):
             call()
+
+
+# ---------------------------------------------------------------- takedowns
+
+
+def test_purge_removes_the_object_and_may_be_repeated(store: Store) -> None:
+    store.put("a/b", b"1")
+    store.put("a/bc", b"1")
+    assert store.purge("a/b", keep_current=True) == 0
+    assert store.get("a/b") == b"1"
+    assert store.purge("a/b") == 1
+    assert store.purge("a/b") == 0
+    assert keys(store) == ["a/bc"]
+    assert [one.key for one in store.versions("a/")] == ["a/bc"]
+
+
+def versioned(bucket: Bucket, prefix: str = "zone") -> S3Store:
+    name = bucket.fresh()
+    bucket.client().put_bucket_versioning(
+        Bucket=name, VersioningConfiguration={"Status": "Enabled"}
+    )
+    bucket.wire.requests.clear()
+    return S3Store(name, prefix, bucket.client())
+
+
+def test_purge_leaves_no_version_of_a_bucket(bucket: Bucket) -> None:
+    store = versioned(bucket)
+    for text in (b"1", b"2", b"3"):
+        store.put("a", text)
+        store.put("a-", text)
+    store.delete("a-")
+    assert list(store.versions()) == [Versions("a", 3, True), Versions("a-", 4, False)]
+    assert store.purge("a", keep_current=True) == 2
+    assert store.get("a") == b"3"
+    assert list(store.versions("a")) == [Versions("a", 1, True), Versions("a-", 4, False)]
+    assert store.purge("a-", keep_current=True) == 4  # three versions, and the mark of a deletion
+    assert store.purge("a") == 1
+    assert list(store.versions()) == []
+    found = bucket.client().list_object_versions(Bucket=store.bucket)
+    assert "Versions" not in found
+    assert "DeleteMarkers" not in found
+
+
+def test_versions_go_on_over_pages(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = versioned(bucket)
+    for n in range(3):
+        for key in ("a", "b"):
+            store.put(key, b"%d" % n)
+    store.delete("a")
+    paginate = bucket.client().get_paginator("list_object_versions").paginate
+    pages = list(paginate(Bucket=store.bucket, PaginationConfig={"PageSize": 2}))
+    monkeypatch.setattr(
+        store._client,
+        "get_paginator",
+        lambda _name: type("P", (), {"paginate": staticmethod(lambda **_: iter(pages))}),
+    )
+    assert list(store.versions()) == [Versions("a", 4, False), Versions("b", 3, True)]
+
+
+def test_a_version_that_may_not_be_deleted_says_so(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = versioned(bucket)
+    store.put("a", b"1")
+    refusal = {"Errors": [{"Key": "zone/a", "Code": "AccessDenied", "Message": SECRET}]}
+    monkeypatch.setattr(store._client, "delete_objects", lambda **_: refusal)
+    with pytest.raises(
+        StoreError, match=r"cannot delete 'a' in .*AccessDenied; allow it"
+    ) as caught:
+        store.purge("a")
+    assert SECRET not in str(caught.value)

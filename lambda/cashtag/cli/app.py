@@ -13,6 +13,7 @@ from cashtag.cli import (
     cost,
     data,
     day,
+    forgetting,
     model,
     rescoring,
     review,
@@ -57,6 +58,9 @@ app.add_typer(running.services, name="services")
 app.add_typer(review.review, name="review")
 app.add_typer(data.importing, name="import")
 app.add_typer(data.exporting, name="export")
+app.command("forget", epilog="Example: cashtag forget 2027358381416006828 --dry-run")(
+    forgetting.forget
+)
 app.add_typer(backfill.backfill, name="backfill")
 app.add_typer(configure.config, name="config")
 app.add_typer(accounts.accounts, name="accounts")

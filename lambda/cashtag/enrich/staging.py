@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cashtag.enrich import compact as compacting
+from cashtag.enrich import forgotten
 from cashtag.enrich import news as news_items
 from cashtag.enrich import options as option_chains
 from cashtag.enrich import prices as price_bars
@@ -25,7 +26,7 @@ from cashtag.enrich import tweets as posts
 from cashtag.enrich.envelopes import RawLines, Rejected
 from cashtag.enrich.parsed import Enriched, Parsed
 from cashtag.errors import ContractError, KeyMissing, StoreError
-from cashtag.lake import completion, layout, lines, parquet
+from cashtag.lake import completion, layout, lines, parquet, tombstones
 from cashtag.lake.contracts import contract
 from cashtag.ports import Lake, Scorer
 from cashtag.sentiment import store as recorded
@@ -67,13 +68,21 @@ def stage(
         CashtagError: the model cannot answer, or its recorded answers do not fit.
     """
     raw_key = str(key)
-    data = _raw(lake, raw_key)
+    whole = _raw(lake, raw_key)
+    data = whole
+    if key.kind == "tweets":
+        data = forgotten.of_object(whole, tombstones.read(lake.raw))
 
     silent: dict[int, str] = {}
     if key.kind == "options":
         found = option_chains.enrich_object(settings, key, data)
     else:
-        found = _scored(settings, lake, scorer, key, data, universe, silent)
+        try:
+            found = _scored(settings, lake, scorer, key, data, universe, silent)
+        except recorded.OtherTexts:
+            if data is whole:
+                raise
+            found = _scored_before(settings, lake, scorer, key, (whole, data), silent)
     _quarantine(lake, build, raw_key, (*found.rejected, *_unanswered(data, silent)))
     searched = {}
     if key.kind == "news" and not news_items.self_contained(data):
@@ -149,6 +158,38 @@ def _scored(
     return news_items.enrich_object(
         settings, key, data, universe(), score, scorer.name, scorer.version
     )
+
+
+def _scored_before(
+    settings: Settings,
+    lake: Lake,
+    scorer: Scorer,
+    key: layout.RawKey,
+    data: tuple[bytes, bytes],
+    silent: dict[int, str],
+) -> Enriched:
+    """Rows of tweets of which some are being forgotten, with answers recorded before that.
+
+    `data` is the object as it is, and without the forgotten: line by line the same. Nobody is
+    asked, because the record of all lines is there.
+    """
+    whole, left = data
+    given = recorded.of_object(
+        lake.enriched,
+        scorer,
+        str(key),
+        (parsed := posts.parse(settings, key, whole)).texts,
+        parsed.input_hashes,
+        batch_size=settings.enrich.batch_size,
+    )
+
+    def score(parsed: Parsed) -> Answered:
+        held = [i for i, text in enumerate(parsed.texts) if text is not None]
+        missing = np.isnan(given.probabilities).any(axis=1)
+        silent.update((i, given.refusals.get(i, NO_ANSWER)) for i in held if missing[i])
+        return given
+
+    return posts.enrich_object(settings, key, left, score, scorer.name, scorer.version)
 
 
 def _raw(lake: Lake, key: str) -> bytes:

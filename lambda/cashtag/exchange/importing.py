@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cashtag.errors import InputError
 from cashtag.exchange import bars_in, files, options_in, quarantine, tweets_in
 from cashtag.exchange.quarantine import Refused
+from cashtag.lake import tombstones
 
 if TYPE_CHECKING:
     from cashtag.ports import Lake
@@ -154,7 +155,8 @@ def _tweets(
     group: Sequence[files.Input],
     tick: Callable[[int, str], None],
 ) -> list[FileReport]:
-    found = tweets_in.gather(format_name, ticker, _contents(group, tick), settings)
+    stones = tombstones.read(zones.raw)
+    found = tweets_in.gather(format_name, ticker, _contents(group, tick), settings, stones)
     # The quarantine first: whatever happens then, what could not be taken is kept.
     quarantine.keep(zones.raw, format_name, (refused for _, refused in found.refused))
     added: Counter[int] = Counter()

@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from cashtag.enrich.forgotten import REASON
 from cashtag.lake import layout, lines
 from cashtag.ports import Store
 
@@ -40,9 +41,16 @@ def keep(raw: Store, origin: str, refused: Iterable[Refused]) -> str | None:
     Returns:
         The key, or None when there is nothing to keep.
     """
-    packed = sorted(orjson.dumps(_row(row), option=orjson.OPT_SORT_KEYS) for row in refused)
-    if not packed:
-        return None
+    packed = sorted(
+        orjson.dumps(_row(row), option=orjson.OPT_SORT_KEYS)
+        for row in refused
+        if row.reason != REASON  # kept nowhere: that is what it was refused for
+    )
+    return put(raw, origin, packed) if packed else None
+
+
+def put(raw: Store, origin: str, packed: Iterable[bytes]) -> str:
+    """Keep rows, sorted, as one object under the hash of its content; return its key."""
     data = lines.pack(packed)
     key = layout.quarantine(f"import/{origin}", hashlib.sha256(data).hexdigest())
     raw.put_if_absent(key, data)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import orjson
 
 from cashtag import sessions
-from cashtag.enrich import envelopes, moments
+from cashtag.enrich import envelopes, forgotten, moments
 from cashtag.enrich.clean import clean
 from cashtag.enrich.facts import calendar_ms
 from cashtag.enrich.readers import READERS, Post
@@ -28,6 +28,7 @@ from cashtag.lake import layout, lines, numbered
 from cashtag.ports import Store
 
 if TYPE_CHECKING:
+    from cashtag.lake.tombstones import Tombstones
     from cashtag.settings import Settings
 
 FORMATS = ("twitter-v1", "twscrape", "reference")
@@ -76,7 +77,11 @@ class _Line(NamedTuple):
 
 
 def gather(
-    format_name: str, ticker: str, contents: Iterable[tuple[str, bytes]], settings: Settings
+    format_name: str,
+    ticker: str,
+    contents: Iterable[tuple[str, bytes]],
+    settings: Settings,
+    stones: Tombstones | None = None,
 ) -> Gathered:
     """Sort the lines of one ticker's files by the run that would have collected them.
 
@@ -85,6 +90,8 @@ def gather(
         ticker: the envelopes' query.
         contents: (name, bytes) of each file, gzipped or not, in any state.
         settings: `scrape.cutoff_utc`.
+        stones: whom the lake has forgotten: lines of theirs are refused as `forgotten`, without
+            their bytes, and what others say of them is left out.
 
     A post that several lines hold is taken from the first.
     """
@@ -92,9 +99,13 @@ def gather(
     for index, (name, data) in enumerate(contents):
         for line in _lines(data):
             found.seen[index] += 1
-            fault = line.fault or _take(found, format_name, ticker, index, line.text, settings)
+            text = forgotten.without(line.text, stones) if stones else line.text
+            if line.text and not text:
+                fault: str | None = forgotten.REASON
+            else:
+                fault = line.fault or _take(found, format_name, ticker, index, text, settings)
             if fault:
-                refused = Refused(name, line.number, fault, line.text, line.detail)
+                refused = Refused(name, line.number, fault, text, line.detail)
                 found.refused.append((index, refused))
     return found
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from cashtag.errors import KeyMissing, StoreError
 from cashtag.lake.keys import TEMPORARY, check_key, check_prefix, is_key
-from cashtag.ports import ObjectInfo
+from cashtag.ports import ObjectInfo, Versions
 
 _STALE_AFTER = 24 * 3600  # seconds; no write takes a day, so an older one has died
 _LOCK = "lock"
@@ -158,6 +158,21 @@ class FolderStore:
         with suppress(OSError):
             for folder in self._folders(key):
                 folder.rmdir()
+
+    def versions(self, prefix: str = "") -> Iterator[Versions]:
+        """Yield the objects whose key starts with `prefix`; a folder has one version of each."""
+        return (Versions(info.key, 1, current=True) for info in self.list(prefix))
+
+    def purge(self, key: str, *, keep_current: bool = False) -> int:
+        """Remove the object, whose only version it is; return how many were removed.
+
+        Raises:
+            StoreError: as `delete` does.
+        """
+        if keep_current or not self.exists(key):
+            return 0
+        self.delete(key)
+        return 1
 
     def uri(self, key: str = "") -> str:
         """Return the absolute path of an object, of a prefix, or of the root."""

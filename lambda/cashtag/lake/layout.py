@@ -100,6 +100,31 @@ def quarantine(origin: str, sha: str) -> str:
     return f"quarantine/{origin}/{sha}.jsonl.gz"
 
 
+def salt() -> str:
+    """What makes the hashes of this lake's tombstones its own."""
+    return "tombstones/salt"
+
+
+def tombstone(kind: str, digest: str) -> str:
+    """`tombstones/tweet/<hash>.json`: a post or an author that this lake has forgotten (raw zone)."""
+    return f"tombstones/{kind}/{digest}.json"
+
+
+def tombstones() -> str:
+    """Prefix of the tombstones and their salt."""
+    return "tombstones/"
+
+
+def forgotten(kind: str, digest: str, sha: str = "") -> str:
+    """What a takedown removed, without what it was; without `sha` the prefix (raw zone)."""
+    return f"forgotten/{kind}/{digest}/{f'{sha}.json' if sha else ''}"
+
+
+def forgotten_done(record_key: str) -> str:
+    """Marker that all of a takedown's record has been carried out."""
+    return record_key.removesuffix(".json") + ".done"
+
+
 def config(config_hash: str) -> str:
     """The settings behind a `config_hash`, in the enriched zone."""
     return f"config/{config_hash}.json"

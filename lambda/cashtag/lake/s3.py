@@ -9,16 +9,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, NoReturn, TypeVar
 
 from cashtag.errors import KeyMissing, StoreError
 from cashtag.lake.keys import LONGEST_KEY, check_key, check_prefix, is_key
-from cashtag.ports import ObjectInfo
+from cashtag.ports import ObjectInfo, Versions
 
 T = TypeVar("T")
+Found = list[dict[str, Any]]
 
 _CONFLICTS = 8  # conditional writes that met another one; S3 says: try again
 _FIRST_WAIT = 0.02  # seconds, doubled every time: 5 seconds in all
+_PER_DELETE = 1000  # "DeleteObjects", Amazon S3 API reference
 _ABSENT = {"NoSuchKey", "404", "NotFound"}
 _TAKEN = {"PreconditionFailed", "412"}
 _CONFLICT = {"ConditionalRequestConflict", "409"}
@@ -158,6 +163,39 @@ class S3Store:
             "delete", key, lambda: self._client.delete_object(Bucket=self.bucket, Key=address)
         )
 
+    def versions(self, prefix: str = "") -> Iterator[Versions]:
+        """Yield every key that starts with `prefix` and has any version or delete marker, in order.
+
+        Raises:
+            StoreError: no key can begin so, or S3 refuses or does not answer.
+        """
+        for key, found in groupby(
+            self._versions(self.prefix + check_prefix(prefix)), key=itemgetter("Key")
+        ):
+            name = key.removeprefix(self.prefix)
+            if is_key(name):
+                held = list(found)
+                yield Versions(name, len(held), any(one["Current"] for one in held))
+
+    def purge(self, key: str, *, keep_current: bool = False) -> int:
+        """Remove every version and delete marker of the object; return how many that were.
+
+        With `keep_current` the newest version stays, unless it is a delete marker.
+
+        Raises:
+            StoreError: the key is none, S3 refuses (s3:ListBucketVersions, s3:DeleteObjectVersion)
+                or does not answer, or a version is locked.
+        """
+        address = self._address(key)
+        gone: Found = [
+            {"Key": address, "VersionId": one["VersionId"]}
+            for one in self._versions(address)
+            if one["Key"] == address and not (keep_current and one["Current"])
+        ]
+        for start in range(0, len(gone), _PER_DELETE):
+            self._call("delete", key, partial(self._delete_versions, gone[start:][:_PER_DELETE]))
+        return len(gone)
+
     def uri(self, key: str = "") -> str:
         """Return `s3://bucket/…` of an object, of a prefix, or of the zone."""
         path = self.prefix + check_prefix(key) if key else self.prefix.rstrip("/")
@@ -207,6 +245,37 @@ class S3Store:
                 key = item["Key"].removeprefix(self.prefix)
                 if is_key(key):
                     yield ObjectInfo(key, item["Size"])
+
+    def _versions(self, prefix: str) -> Iterator[dict[str, Any]]:
+        """Key, VersionId and Current of every version and delete marker, by key."""
+        pages = iter(
+            self._client.get_paginator("list_object_versions").paginate(
+                Bucket=self.bucket, Prefix=prefix
+            )
+        )
+        waiting: Found = []
+        while (page := self._call("list", prefix, lambda: next(pages, None))) is not None:
+            found = [
+                {**one, "Current": one["IsLatest"] and kind == "Versions"}
+                for kind in ("Versions", "DeleteMarkers")
+                for one in page.get(kind, ())
+            ]
+            # A page gives versions and markers apart, each by key; a key may go on in the next.
+            waiting = sorted([*waiting, *found], key=lambda one: one["Key"].encode())
+            last = waiting[-1]["Key"] if waiting else ""
+            yield from (one for one in waiting if one["Key"] != last)
+            waiting = [one for one in waiting if one["Key"] == last]
+        yield from waiting
+
+    def _delete_versions(self, objects: Found) -> None:
+        answer = self._client.delete_objects(
+            Bucket=self.bucket, Delete={"Objects": objects, "Quiet": True}
+        )
+        for error in answer.get("Errors", ()):
+            from botocore.exceptions import ClientError
+
+            refused: Any = {**answer, "Error": error}
+            raise ClientError(refused, "DeleteObjects")
 
     def _call(self, verb: str, key: str, request: Callable[[], T]) -> T:
         from botocore.exceptions import BotoCoreError, ClientError

@@ -175,4 +175,5 @@ def _tweets(raw: Store, dt: date) -> int | None:
 
 
 def _lines(manifests: tuple[manifest.Manifest, ...]) -> int:
-    return sum(obj.lines for obj in manifest.expected(manifests) if obj.key.startswith("tweets/"))
+    # As they were scraped: a takedown is no fault of the scraper.
+    return sum(obj.lines for obj in manifest.scraped(manifests) if obj.key.startswith("tweets/"))

@@ -3,14 +3,18 @@
 A manifest is written last, create-only, under the sha256 of its own text; a resumed scrape
 adds one. What a day expects is the union of its manifests. A manifest holds only what its own
 scrape saw: nothing in it depends on other days.
+
+A takedown, which alone may change a raw object, adds a manifest that supersedes: it names the
+bytes that are gone, and describes those that are there now.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -19,7 +23,9 @@ from cashtag.lake import layout, lines
 from cashtag.ports import SourceHealth, Status, Store
 
 VERSION = 2
-_READ = (1, 2)  # a manifest of version 1 has neither health nor what is still to be had
+SUPERSEDING = 3  # who does not know what is gone must not read on
+_READ = (1, VERSION, SUPERSEDING)  # version 1 has neither health nor what is still to be had
+TAKEDOWN = "takedown"  # the source of a manifest that supersedes
 _BETTER: dict[Status, int] = {"refused": 0, "empty": 1, "ok": 2}
 
 
@@ -51,10 +57,19 @@ class TickerEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class Gone:
+    """The bytes of a raw object that a takedown removed, by the sha256 that manifests know."""
+
+    key: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """One scrape of one run; tickers, objects and health are sorted by their names.
 
-    `number` counts the run's scrapes from 1: which of two manifests is the later one.
+    `number` counts the run's scrapes from 1: which of two manifests is the later one. `gone` is
+    what a takedown removed; such a manifest is no scrape, and has the number 0.
     """
 
     dt: date
@@ -64,10 +79,13 @@ class Manifest:
     objects: tuple[ObjectEntry, ...]
     health: tuple[SourceHealth, ...] = ()
     number: int = 1
+    gone: tuple[Gone, ...] = ()
 
     def to_json(self) -> bytes:
         """Canonical JSON: sorted keys, no spaces, times as ISO text."""
-        whole: dict[str, Any] = {"version": VERSION, **asdict(self)}
+        whole: dict[str, Any] = {"version": SUPERSEDING if self.gone else VERSION, **asdict(self)}
+        if not self.gone:
+            del whole["gone"]
         whole["dt"] = self.dt.isoformat()
         whole["cutoff"] = self.cutoff.isoformat()
         return json.dumps(whole, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
@@ -114,6 +132,7 @@ def parse(key: str, data: bytes) -> Manifest:
             tuple(ObjectEntry(**row) for row in whole["objects"]),
             tuple(SourceHealth(**row) for row in whole.get("health", ())),
             whole.get("number", 1),
+            tuple(Gone(**row) for row in whole.get("gone", ())),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise StoreError(
@@ -127,28 +146,58 @@ def of_day(raw: Store, dt: date) -> tuple[Manifest, ...]:
 
 
 def expected(manifests: Iterable[Manifest]) -> tuple[ObjectEntry, ...]:
-    """The union of the manifests' objects, sorted by key.
+    """The union of the manifests' objects without what takedowns removed, sorted by key."""
+    held = tuple(manifests)
+    return _union(held, _gone(held))
 
-    A raw object never changes. Where manifests differ about one, a later scrape found it damaged:
-    what the fuller entry says was scraped.
+
+def scraped(manifests: Iterable[Manifest]) -> tuple[ObjectEntry, ...]:
+    """The objects as they were scraped, whatever was removed from them since, sorted by key."""
+    return _union(manifests, frozenset())
+
+
+def _union(
+    manifests: Iterable[Manifest], gone: frozenset[tuple[str, str]]
+) -> tuple[ObjectEntry, ...]:
+    """Each object once. Nothing else than a takedown changes one.
+
+    Where manifests differ about one, a later scrape found it damaged: what the fuller entry says
+    was scraped.
     """
     union: dict[str, ObjectEntry] = {}
     for manifest in manifests:
         for obj in manifest.objects:
             known = union.get(obj.key)
-            if known is None or (obj.lines, obj.bytes) > (known.lines, known.bytes):
+            if (obj.key, obj.sha256) not in gone and (
+                known is None or (obj.lines, obj.bytes) > (known.lines, known.bytes)
+            ):
                 union[obj.key] = obj
     return tuple(union[key] for key in sorted(union))
+
+
+def _gone(manifests: Iterable[Manifest]) -> frozenset[tuple[str, str]]:
+    return frozenset((one.key, one.sha256) for manifest in manifests for one in manifest.gone)
 
 
 def tickers(manifests: Iterable[Manifest]) -> tuple[TickerEntry, ...]:
     """Each asked ticker's best answer: ok over empty over refused, more tweets over fewer.
 
     Of two that are as good the later scrape's counts: it knows whether there is more to be had.
+    Tweets that a takedown removed do not count, so that scraping again tells nothing new.
     """
     best: dict[str, TickerEntry] = {}
-    for one in _in_order(manifests):
+    held = tuple(manifests)
+    gone = _gone(held)
+    left = {obj.key: obj.lines for obj in expected(held)} if gone else {}
+    for one in _in_order(held):
+        lost: Counter[str] = Counter()
+        for obj in one.objects:
+            key = layout.parse_raw(obj.key) if (obj.key, obj.sha256) in gone else None
+            if key is not None and key.kind == "tweets":
+                lost[key.name] += max(0, obj.lines - left.get(obj.key, 0))
         for row in one.tickers:
+            if lost[row.ticker]:
+                row = replace(row, tweets=max(0, row.tweets - lost[row.ticker]))
             known = best.get(row.ticker)
             if known is None or _rank(row) >= _rank(known):
                 best[row.ticker] = row

@@ -49,6 +49,10 @@ class ScorerUnavailable(CashtagError):
     exit_code = 5
 
 
+class OtherTexts(CashtagError):
+    """A record whose texts are not those of the raw object."""
+
+
 Context = Callable[[], Sequence[About | None]]
 """What is known of each raw line's text; called only for a model that wants to know."""
 
@@ -128,7 +132,7 @@ def answered(
     line; a line without text has None and "".
 
     Raises:
-        CashtagError: the recorded hashes differ from `input_hashes`.
+        OtherTexts: the recorded hashes differ from `input_hashes`.
         ScorerUnavailable: the model could not answer; nothing was recorded.
         StoreError: the recorded object cannot be read.
     """
@@ -225,12 +229,20 @@ def read(store: Store, key: str, input_hashes: Sequence[str]) -> Answered:
     """Return a record, after checking that it is of these texts.
 
     Raises:
-        CashtagError: the recorded hashes differ from `input_hashes`.
+        OtherTexts: the recorded hashes differ from `input_hashes`.
         StoreError: the recorded object cannot be read.
     """
+    table = _table(store, key)
+    hashes = table["input_hash"].to_pylist()
+    if hashes != list(input_hashes):
+        raise OtherTexts(_difference(store.uri(key), hashes, input_hashes))
+    return _answered(table)
+
+
+def _table(store: Store, key: str) -> pa.Table:
     data = store.get(key)
     try:
-        table = pq.read_table(
+        return pq.read_table(
             pa.BufferReader(data),
             schema=pa.unify_schemas([_SCHEMA, _MORE]),  # what a record has not is null
             page_checksum_verification=True,
@@ -240,18 +252,51 @@ def read(store: Store, key: str, input_hashes: Sequence[str]) -> Answered:
             f"recorded scores {store.uri(key)} cannot be read ({error}); delete the object, and "
             "the next run scores its texts again"
         ) from error
-    hashes = table["input_hash"].to_pylist()
-    if hashes != list(input_hashes):
-        raise CashtagError(_difference(store.uri(key), hashes, input_hashes))
+
+
+def _answered(table: pa.Table) -> Answered:
     columns = [table[name].to_numpy(zero_copy_only=False) for name in _NAMES]
     refused: Mapping[int, Any] = dict(enumerate(table["refused"].to_pylist()))
     return Answered(
         np.column_stack(columns).astype(np.float64, copy=False),
-        table["stated"].to_numpy(zero_copy_only=False).astype(np.float64, copy=False),
+        np.array(table["stated"].to_numpy(zero_copy_only=False), dtype=np.float64),
         table["named"].to_pylist(),
         table["said"].to_pylist(),
         {line: reason for line, reason in refused.items() if reason is not None},
     )
+
+
+def forget(store: Store, key: str, input_hashes: Sequence[str]) -> bool:
+    """Fit a record to a raw object that a takedown changed; False where it fits already.
+
+    A line that is gone loses its hash and its answer. A line whose text lost a name keeps the
+    answer, which was given for what else it says, under the hash of what is left; words about
+    it go, for they may hold the name. A record of another number of lines goes as a whole.
+
+    Raises:
+        StoreError: the record cannot be read, replaced or removed.
+    """
+    table = _table(store, key)
+    recorded = table["input_hash"].to_pylist()
+    if recorded == list(input_hashes):
+        return False
+    if len(recorded) != len(input_hashes):
+        store.delete(key)
+        return True
+    held = _answered(table)
+    changed = [i for i, (a, b) in enumerate(zip(recorded, input_hashes, strict=True)) if a != b]
+    gone = [i for i in changed if not input_hashes[i]]
+    assert held.stated is not None
+    held.probabilities[gone], held.stated[gone] = np.nan, np.nan
+    named, said = list(held.named), list(held.said)
+    for i in changed:
+        said[i] = None
+    for i in gone:
+        named[i] = None
+    refusals = {i: why for i, why in held.refusals.items() if i not in set(changed)}
+    left = Answered(held.probabilities, held.stated, named, said, refusals)
+    store.put(key, _encoded(left, input_hashes))
+    return True
 
 
 def _difference(uri: str, recorded: Sequence[str], given: Sequence[str]) -> str:
