@@ -93,10 +93,12 @@ def _env(lake: str | None, env: str | None, profile: Profile | None, model: str 
 
     if env is None:
         return services.embedded(settings(lake, profile, model), source_name="archive")
-    if lake is not None:
-        raise InputError("--lake is a folder and --env a deployed stack; give one of them")
-    found, _, _ = deployed(env, profile, model)
-    return services.cloud(found, source_name="archive")
+    if lake is not None or model is not None or profile is not None:
+        raise InputError(
+            "--env is a deployed stack with its own lake and settings; give it without --lake, "
+            "--model and --profile"
+        )
+    return services.cloud(deployed(env)[0], source_name="archive")
 
 
 def _agree(whom: Target, seen: Outlook) -> None:
