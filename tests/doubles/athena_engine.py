@@ -12,7 +12,6 @@ import json
 import re
 import threading
 import uuid
-import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -155,9 +154,7 @@ class Engine:
                 if found:
                     files[scan.files] = [str(file.path) for file in found]
             threading.Thread(target=interrupt, daemon=True).start()
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)  # a copy of few rows
-                return connection.execute(ready, bound | files).to_arrow_table()
+            return connection.sql(ready, params=bound | files).to_arrow_table()
         except duckdb.Error as error:
             raise Refused(f"GENERIC_USER_ERROR: {str(error).splitlines()[0]}") from None
         finally:

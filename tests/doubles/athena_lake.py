@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from itertools import count
 from typing import Any
 
 import athena_site
@@ -22,7 +23,8 @@ from cashtag.ports import Lake
 from cashtag.settings import Settings, load
 from cashtag.warehouse.athena import AthenaWarehouse
 
-DATABASE, WORKGROUP, REGION = "cashtag_dev", "cashtag-dev", "us-east-1"
+WORKGROUP, REGION = "cashtag-dev", "us-east-1"
+_numbers = count(1)  # moto keeps everything for as long as the process lives
 ZONES = ("raw", "enriched", "signals", "ledger", "results")
 
 
@@ -30,12 +32,22 @@ ZONES = ("raw", "enriched", "signals", "ledger", "results")
 class Cloud:
     """What runs: the site of Athena, clients of moto, settings and lake of the deployed stack."""
 
+    name: str
     moto_url: str
     site: athena_site.Site
     s3: Any
     glue: Any
     settings: Settings
     lake: Lake
+
+    @property
+    def database(self) -> str:
+        """Name of the catalog's database."""
+        return self.settings.aws.database
+
+    def bucket(self, zone: str) -> str:
+        """Name of a zone's bucket."""
+        return f"{self.name}-{zone}"
 
     def warehouse(self, **athena: Any) -> AthenaWarehouse:
         """A warehouse over the lake; `athena` are settings of `[aws.athena]`."""
@@ -49,14 +61,23 @@ class Cloud:
 
     def results(self, prefix: str = "") -> list[str]:
         """Keys of the results bucket."""
-        found = self.s3.list_objects_v2(Bucket="cashtag-results", Prefix=prefix)
+        found = self.s3.list_objects_v2(Bucket=self.bucket("results"), Prefix=prefix)
         return [item["Key"] for item in found.get("Contents", ())]
 
     def tables(self, prefix: str = "") -> list[str]:
         """Names of the catalog's tables."""
-        pages = self.glue.get_paginator("get_tables").paginate(DatabaseName=DATABASE)
+        pages = self.glue.get_paginator("get_tables").paginate(DatabaseName=self.database)
         names = [table["Name"] for page in pages for table in page["TableList"]]
         return [name for name in names if name.startswith(prefix)]
+
+
+@contextmanager
+def stopped_afterwards(moto: ThreadedMotoServer) -> Iterator[None]:
+    """Stop the server, whatever happens."""
+    try:
+        yield
+    finally:
+        moto.stop()
 
 
 @contextmanager
@@ -66,9 +87,13 @@ def running(**options: Any) -> Iterator[Cloud]:
     moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     moto.start()
     host, port = moto.get_host_and_port()
+    name = f"cashtag-{next(_numbers)}"
     moto_url = f"http://{host}:{port}"
-    with pytest.MonkeyPatch.context() as patch, athena_site.Site(moto_url, **options) as site:
-        for name, value in {
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        athena_site.Site(moto_url, **{"output": f"s3://{name}-results/athena", **options}) as site,
+    ):
+        for variable, value in {
             "AWS_ENDPOINT_URL": moto_url,
             "AWS_ENDPOINT_URL_ATHENA": site.url,
             "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
@@ -78,27 +103,27 @@ def running(**options: Any) -> Iterator[Cloud]:
             "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",
             "NO_PROXY": "127.0.0.1",
         }.items():
-            patch.setenv(name, value)
+            patch.setenv(variable, value)
         s3 = boto3.client("s3", config=Config(s3={"addressing_style": "path"}))
         glue = boto3.client("glue")
-        for zone in ZONES:
-            s3.create_bucket(Bucket=f"cashtag-{zone}")
-        s3.create_bucket(Bucket="athena-results")
-        athena_site.create_tables(glue, DATABASE, {z: f"s3://cashtag-{z}" for z in ZONES})
-        stores = {zone: S3Store(f"cashtag-{zone}", client=s3) for zone in ZONES}
+        buckets = {zone: f"{name}-{zone}" for zone in ZONES}
+        for bucket in buckets.values():
+            s3.create_bucket(Bucket=bucket)
+        database = name.replace("-", "_")
+        places = {zone: f"s3://{bucket}" for zone, bucket in buckets.items()}
+        athena_site.create_tables(glue, database, places)
+        stores = {zone: S3Store(bucket, client=s3) for zone, bucket in buckets.items()}
         lake = Lake(
             stores["raw"],
             stores["enriched"],
             stores["signals"],
             stores["ledger"],
-            S3Store("cashtag-results", "report", s3),
+            S3Store(buckets["results"], "report", s3),
         )
         whole = load().model_dump()
-        whole["aws"] |= {zone: f"cashtag-{zone}" for zone in ZONES}
-        whole["aws"] |= {"database": DATABASE, "workgroup": WORKGROUP, "region": REGION}
+        whole["aws"] |= {**buckets, "database": database, "workgroup": WORKGROUP, "region": REGION}
         whole["aws"]["athena"] |= {"poll_seconds": 0.02, "retry_seconds": 0.01}
-        yield Cloud(moto_url, site, s3, glue, Settings.model_validate(whole), lake)
-    moto.stop()
+        yield Cloud(name, moto_url, site, s3, glue, Settings.model_validate(whole), lake)
 
 
 def copy(source: Lake, cloud: Cloud) -> list[tuple[str, date]]:

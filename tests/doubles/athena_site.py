@@ -90,9 +90,9 @@ class Site:
 
     Args:
         moto_url: where moto's S3 and Glue answer.
-        output: `s3://…` where results go that name no place (a workgroup's own location).
+        output: `s3://…`, the workgroup's own location of results.
+        enforced: whether that location holds whatever a client says, as the template has it.
         files: how many files an UNLOAD writes at most; in no order.
-        credentials: for the clients of moto.
         scan_limit: bytes a query may scan (the workgroup's cutoff); None for any number.
     """
 
@@ -101,6 +101,7 @@ class Site:
         moto_url: str,
         *,
         output: str = "s3://athena-results",
+        enforced: bool = True,
         files: int = 2,
         region: str = "us-east-1",
         scan_limit: int | None = None,
@@ -113,7 +114,8 @@ class Site:
                 config=Config(proxies={}, max_pool_connections=32, s3={"addressing_style": "path"}),
             )
 
-        self.output, self.files, self.scan_limit = output, files, scan_limit
+        self.output, self.enforced = output, enforced
+        self.files, self.scan_limit = files, scan_limit
         self.executions: list[Execution] = []
         self.calls: list[str] = []
         self._faults: list[Fault] = []
@@ -178,7 +180,8 @@ class Site:
                     "InvalidRequestException",
                     "executionParameters: Member must have length less than or equal to 1024",
                 )
-            place = asked.get("ResultConfiguration", {}).get("OutputLocation") or self.output
+            said = asked.get("ResultConfiguration", {}).get("OutputLocation")
+            place = self.output if self.enforced or not said else said
             number = str(uuid.uuid4())
             execution = Execution(
                 id=number,
@@ -277,7 +280,7 @@ class Site:
                 "Name": asked["WorkGroup"],
                 "State": "ENABLED",
                 "Configuration": {
-                    "EnforceWorkGroupConfiguration": False,
+                    "EnforceWorkGroupConfiguration": self.enforced,
                     "PublishCloudWatchMetricsEnabled": True,
                     "ResultConfiguration": {"OutputLocation": self.output},
                     "EngineVersion": {

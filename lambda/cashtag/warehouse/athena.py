@@ -156,9 +156,10 @@ class AthenaWarehouse:
         for attempt in range(1, limits.attempts + 1):
             scans.refuse_above(self._results(), _today(), limits)
             folder = f"{UNLOADED}/{uuid.uuid4().hex}"
-            done, error = athena_unload.unload(
-                self._watches.mine(), self._aws, statement, literals, self._results().uri(folder)
-            )
+            with self._watches.one() as watch:
+                done, error = athena_unload.unload(
+                    watch, self._aws, statement, literals, self._results().uri(folder)
+                )
             if done is not None:
                 self._account(done, about)
             if error is None and done is not None:

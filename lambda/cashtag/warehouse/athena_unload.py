@@ -8,10 +8,11 @@ quote rows and parameters, which hold what strangers wrote: they are blotted out
 from __future__ import annotations
 
 import re
-import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from queue import Empty, LifoQueue
 from typing import Any
 
 from cashtag.errors import CashtagError, CloudError, InputError, StoreError
@@ -55,15 +56,25 @@ class Overdue(Exception):
 
 
 class Watch:
-    """A boto3 session for one thread, whose query is known by id and given up at its deadline.
+    """A boto3 session for one query at a time, known by id and given up at its deadline.
 
-    Sessions make clients for one thread only, and awswrangler makes one for every call.
+    awswrangler asks it for a client at every call, which costs more than the call: it gets the
+    same one again.
     """
 
     def __init__(self, region: str) -> None:
         import boto3
 
-        self.session = boto3.Session(region_name=region or None)
+        clients: dict[str, Any] = {}
+
+        class Session(boto3.Session):
+            def client(self, service_name: str, **options: Any) -> Any:  # type: ignore[override]
+                if service_name not in clients:
+                    make: Any = super().client
+                    clients[service_name] = make(service_name, **options)
+                return clients[service_name]
+
+        self.session = Session(region_name=region or None)
         self.query_id: str | None = None
         self._deadline = 0.0
         self.session.events.register("after-call.athena.StartQueryExecution", self._started)
@@ -120,7 +131,7 @@ def unload(
     """Run one UNLOAD; return how it went, and the refusal if it was one.
 
     Args:
-        watch: this thread's session.
+        watch: a session that no other query has.
         aws: database, workgroup, how often to look and how long to wait.
         statement: a SELECT with `?` for its parameters.
         literals: SQL text of their values.
@@ -230,15 +241,21 @@ def blotted(text: str, given: Mapping[str, SqlValue]) -> str:
     return _ALONE.sub(lambda m: m[0] if _NAME.fullmatch(m[1]) else "'…'", text)
 
 
-class Watches(threading.local):
-    """One `Watch` a thread, made when it first queries."""
+class Watches:
+    """Sessions kept for the next query: each serves one at a time, whatever its thread."""
 
     def __init__(self, region: str) -> None:
         self._region = region
-        self._watch: Watch | None = None
+        self._idle: LifoQueue[Watch] = LifoQueue()
 
-    def mine(self) -> Watch:
-        """This thread's."""
-        if self._watch is None:
-            self._watch = Watch(self._region)
-        return self._watch
+    @contextmanager
+    def one(self) -> Iterator[Watch]:
+        """Lend an idle session, or a new one."""
+        try:
+            watch = self._idle.get_nowait()
+        except Empty:
+            watch = Watch(self._region)
+        try:
+            yield watch
+        finally:
+            self._idle.put(watch)

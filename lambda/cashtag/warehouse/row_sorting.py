@@ -24,6 +24,8 @@ def in_order(rows: pa.Table, query: Ordered) -> pa.Table:
     Raises:
         InputError: a key is no column of the rows.
     """
+    if not rows.num_columns:
+        return rows  # no rows came, and so no columns
     keys = query.keys
     if keys is None:
         keys = tuple(Key(n + 1) for n, field in enumerate(rows.schema) if not _nested(field.type))

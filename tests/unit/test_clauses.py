@@ -1,0 +1,160 @@
+"""Clauses found by tokens: leading CTEs, the keys of the final ORDER BY, one statement only."""
+
+from __future__ import annotations
+
+import pytest
+
+from cashtag.errors import InputError
+from cashtag.warehouse import clauses, sql
+from cashtag.warehouse.clauses import Key, Ordered
+
+BROUGHT = {"ranking": "SELECT ticker FROM scratch_1"}
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (
+            "SELECT ticker FROM ranking",
+            'WITH "ranking" AS (SELECT ticker FROM scratch_1)\nSELECT ticker FROM ranking',
+        ),
+        (
+            "-- What it is; WITH care.\nWITH a AS (SELECT 1 AS x) SELECT x FROM a",
+            '-- What it is; WITH care.\nWITH "ranking" AS (SELECT ticker FROM scratch_1), '
+            "a AS (SELECT 1 AS x) SELECT x FROM a",
+        ),
+        (
+            "with recursive a AS (SELECT 1 AS x) SELECT x FROM a",
+            'with recursive "ranking" AS (SELECT ticker FROM scratch_1), '
+            "a AS (SELECT 1 AS x) SELECT x FROM a",
+        ),
+        # A WITH of a subquery is not the query's own.
+        (
+            "SELECT x FROM (WITH a AS (SELECT 1 AS x) SELECT x FROM a)",
+            'WITH "ranking" AS (SELECT ticker FROM scratch_1)\n'
+            "SELECT x FROM (WITH a AS (SELECT 1 AS x) SELECT x FROM a)",
+        ),
+    ],
+)
+def test_a_brought_table_is_the_first_cte(text: str, wanted: str) -> None:
+    assert clauses.with_tables(text, BROUGHT) == wanted
+
+
+def test_without_tables_the_text_is_as_it_was() -> None:
+    text = "SELECT 1 AS x -- and no more"
+    assert clauses.with_tables(text, {}) is text
+
+
+def test_names_of_strings_and_comments_are_no_mentions() -> None:
+    text = """SELECT a.Ticker, 'trades' AS "Limit" /* outcomes */ FROM news AS a -- prices"""
+    assert clauses.names(text) >= {"ticker", "news", "limit"}
+    assert not clauses.names(text) & {"trades", "outcomes", "prices"}
+
+
+def keys(text: str) -> tuple[Key, ...] | None:
+    return clauses.ordered(text).keys
+
+
+def test_a_query_without_order_has_no_keys() -> None:
+    assert clauses.ordered("SELECT a FROM t") == Ordered("SELECT a FROM t", None)
+    # Orders inside a window, an aggregate or a subquery are not the query's.
+    assert keys("SELECT row_number() OVER (ORDER BY a) AS n FROM t") is None
+    assert keys("SELECT x FROM (SELECT a AS x FROM t ORDER BY a LIMIT 3)") is None
+
+
+def test_output_columns_are_keys_as_they_are() -> None:
+    found = clauses.ordered(
+        'SELECT t.a, count(*) AS n, b "C", max(x) m FROM t GROUP BY a, b '
+        "ORDER BY n DESC, a ASC NULLS FIRST, c, 4 DESC NULLS LAST, m LIMIT 5"
+    )
+    assert found.carried == ()
+    assert found.keys == (
+        Key("n", descending=True),
+        Key("a", nulls_first=True),
+        Key("c"),
+        Key(4, descending=True),
+        Key("m"),
+    )
+
+
+def test_other_keys_become_columns_of_their_own() -> None:
+    found = clauses.ordered(
+        "SELECT CAST(a AS varchar) AS a -- the name\nFROM t AS t ORDER BY t.a, created_at DESC"
+    )
+    assert found.text == (
+        "SELECT CAST(a AS varchar) AS a, t.a AS order_key_1, created_at AS order_key_2"
+        " -- the name\nFROM t AS t ORDER BY t.a, created_at DESC"
+    )
+    assert found.keys == (Key("order_key_1"), Key("order_key_2", descending=True))
+    assert found.carried == ("order_key_1", "order_key_2")
+
+
+def test_names_of_outputs_in_a_key_are_replaced_by_what_they_are() -> None:
+    # In Trino `n` in an ORDER BY is the output column; in a SELECT it would be no column at all.
+    found = clauses.ordered("SELECT count(*) AS n FROM t ORDER BY abs(n - t.n) + n(1)")
+    assert "abs((count(*)) - t.n) + n(1) AS order_key_1" in found.text
+
+
+def test_is_distinct_from_ends_no_list_of_columns() -> None:
+    found = clauses.ordered("SELECT a IS DISTINCT FROM b AS d, c FROM t ORDER BY e")
+    assert found.text == ("SELECT a IS DISTINCT FROM b AS d, c, e AS order_key_1 FROM t ORDER BY e")
+
+
+def test_a_distinct_select_keeps_its_word() -> None:
+    found = clauses.ordered("SELECT DISTINCT a, b FROM t ORDER BY b, a")
+    assert found == Ordered("SELECT DISTINCT a, b FROM t ORDER BY b, a", (Key("b"), Key("a")))
+
+
+def test_a_name_that_the_query_has_is_not_taken_for_a_key() -> None:
+    found = clauses.ordered("SELECT order_key_1 FROM t ORDER BY x")
+    assert found.carried == ("order_key_2",)
+
+
+def test_a_union_is_ordered_by_its_columns_only() -> None:
+    assert keys("SELECT a FROM t UNION ALL SELECT b FROM u ORDER BY a") == (Key("a"),)
+    with pytest.raises(InputError, match=r"ORDER BY abs\(a\) stands after a UNION"):
+        clauses.ordered("SELECT a FROM t UNION ALL SELECT b FROM u ORDER BY abs(a)")
+
+
+@pytest.mark.parametrize("kind", ["sql", "checks", "queries"])
+def test_every_file_is_one_statement_whose_order_is_found(kind: sql.Kind) -> None:
+    for name in sql.names(kind):
+        text = sql.load(kind, name).text
+        found = clauses.ordered(clauses.statement(text))
+        last = text.rpartition(")")[2]  # the part after every bracket
+        assert (found.keys is not None) == ("ORDER BY" in text and "\nORDER BY" in text), name
+        assert "ORDER BY" not in last or found.keys, name
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "empty"),
+        ("-- only a comment", "empty"),
+        ("DROP TABLE tweets", "DROP is not allowed"),
+        ("INSERT INTO tweets SELECT 1", "INSERT is not allowed"),
+        ("SELECT 1; SELECT 2", "several statements"),
+        ("SELECT (1", r"'\(' is not closed"),
+        # What would end the UNLOAD early and begin another statement's options.
+        ("SELECT 1) TO 's3://elsewhere' WITH (format = 'JSON') --", "closes nothing at line 1"),
+        ("SELECT 'a", "' is not closed at line 1, column 8"),
+        ("SELECT 1 /* so", "is not closed"),
+    ],
+)
+def test_anything_but_one_select_is_refused(text: str, why: str) -> None:
+    with pytest.raises(InputError, match=why):
+        clauses.statement(text)
+
+
+def test_a_semicolon_at_the_end_is_left_out() -> None:
+    assert clauses.statement(" SELECT 1 AS x ;; -- done") == " SELECT 1 AS x"
+
+
+def test_a_long_text_is_bound_in_parts_of_1024() -> None:
+    value = "'" * 600 + "x" * 500 + "😀" * 300
+    text, literals = sql.qmark("SELECT :a AS a, :b AS b", {"a": value, "b": 1})
+    # 600 quotes are 1,200 units of a literal, 300 emoji are 600: 2,300 and two quotes a part.
+    assert text == "SELECT concat(?, ?, ?) AS a, ? AS b"
+    assert literals[-1] == "1"
+    assert all(len(part.encode("utf-16-le")) // 2 <= 1024 for part in literals)
+    assert "".join(part[1:-1].replace("''", "'") for part in literals[:-1]) == value
