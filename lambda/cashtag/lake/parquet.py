@@ -61,22 +61,27 @@ def write_stage(contract: Contract, rows: pa.Table, told: Mapping[str, str] | No
     Raises:
         ContractError: as `conform` does.
     """
-    table = conform(contract, rows)
-    if told:
-        table = table.replace_schema_metadata(dict(told))
-    return _write(table, compression="snappy", use_dictionary=False, write_statistics=False)
+    return _write(
+        conform(contract, rows),
+        told,
+        compression="snappy",
+        use_dictionary=False,
+        write_statistics=False,
+    )
 
 
-def _write(table: pa.Table, **encoding: Any) -> bytes:
+def _write(table: pa.Table, told: Mapping[str, str] | None = None, **encoding: Any) -> bytes:
     sink = pa.BufferOutputStream()
-    pq.write_table(
-        table,
+    with pq.ParquetWriter(
         sink,
-        row_group_size=ROWS_PER_GROUP,
+        table.schema,
         write_page_checksum=True,
         store_schema=False,  # the contract is the schema; a copy would be a third of a small file
         **encoding,
-    )
+    ) as writer:
+        writer.write_table(table, row_group_size=ROWS_PER_GROUP)
+        if told:
+            writer.add_key_value_metadata(dict(told))
     return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
 
 
