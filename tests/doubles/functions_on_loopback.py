@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from urllib.parse import quote_plus
@@ -140,7 +141,7 @@ class Functions:
         self.calls.append((name, event))
         printed = io.StringIO()
         try:
-            with contextlib.redirect_stdout(printed):
+            with contextlib.redirect_stdout(printed), _logging_to(printed):
                 result: dict[str, Any] = HANDLERS[name](event, Context(seconds))
         finally:
             self.log += printed.getvalue()
@@ -226,6 +227,22 @@ class Functions:
                     found.setdefault(metric["Name"], []).extend(told[metric["Name"]])
         self.log = ""
         return found
+
+
+@contextlib.contextmanager
+def _logging_to(stream: io.StringIO) -> Iterator[None]:
+    """Powertools' Logger holds the stdout that there was when the handlers were imported."""
+    found = [
+        handler
+        for handler in logging.getLogger("cashtag").handlers
+        if isinstance(handler, logging.StreamHandler)
+    ]
+    before = [handler.setStream(stream) for handler in found]
+    try:
+        yield
+    finally:
+        for handler, old in zip(found, before, strict=True):
+            handler.setStream(old)
 
 
 def _arn(queue: str) -> str:
