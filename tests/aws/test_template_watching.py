@@ -12,6 +12,7 @@ from stack_template import ACCOUNT, REGION, Stack, parse
 
 from cashtag.handlers import metrics
 from cashtag.lake.contracts import contracts
+from cashtag.operate.cloud import bill
 from cashtag.settings import Settings, load
 from cashtag.settings.loading import load_with_origin
 
@@ -242,7 +243,8 @@ def test_the_budget_writes_before_it_is_spent(whole: dict[str, Any]) -> None:
     }
     assert told == {("ACTUAL", 80), ("FORECASTED", 100)}
     tagged = Stack(whole, NAME, {**GIVEN, "BudgetScope": "stack"}).properties("Budget")
-    assert tagged["Budget"]["CostFilters"] == {"TagKeyValue": [f"user:cashtag-stack${NAME}"]}
+    assert bill.TAG == "aws:cloudformation:stack-name"  # one tag to activate, for bill and budget
+    assert tagged["Budget"]["CostFilters"] == {"TagKeyValue": [f"{bill.TAG}${NAME}"]}
 
 
 # ---------------------------------------------------------------- catalog
