@@ -54,18 +54,24 @@ class Statement:
             meant = True
         return meant and conditions_hold(body.get("Condition", {}), context)
 
-    def names(self, principal: Mapping[str, str]) -> bool:
-        """Whether a resource's statement is about this principal, {"AWS": arn} or {"Service": …}."""
+    def names(self, principal: Mapping[str, str]) -> str | None:
+        """How a resource's statement is about this principal, {"AWS": arn} or {"Service": …}.
+
+        `itself`; `account` where it names the account, which leaves the decision to the policies
+        of its identities; None: not at all.
+        """
         told = self.body.get("Principal")
         if told is None:
             raise PolicyError(f"{self.place}: a resource's statement without a Principal")
         if told == "*":
-            return True
-        return any(
-            pattern == "*" or pattern == value or pattern == _root_of(value)
+            return "itself"
+        found = {
+            "itself" if pattern in ("*", value) else "account"
             for kind, value in principal.items()
             for pattern in listed(told.get(kind, ()))
-        )
+            if pattern in ("*", value, _root_of(value))
+        }
+        return max(found, default=None)
 
 
 @dataclass(frozen=True)
@@ -93,9 +99,11 @@ def decide(
     *,
     principal: Mapping[str, str] | None = None,
     of_resource: Iterable[Statement] = (),
-    either: bool = True,
 ) -> Decision:
     """Decide one call of a principal.
+
+    Within one account an allow of either side is enough, but for a KMS key, whose own policy has
+    to name the principal or its account.
 
     Args:
         own: statements of the caller's role.
@@ -104,23 +112,22 @@ def decide(
         context: condition keys, lower case, of the call.
         principal: who calls, for the statements of the resource.
         of_resource: statements of the resource's policy (bucket, topic, queue, key, function).
-        either: within one account an allow of either side is enough; False: both are needed,
-            as for a KMS key that does not delegate to IAM.
     """
-    rows = [row for row in own if row.speaks_of(action, resource, context)]
+    mine = [row for row in own if row.speaks_of(action, resource, context)]
     theirs = [
-        row
+        (row, how)
         for row in of_resource
-        if row.names(principal or {}) and row.speaks_of(action, resource, context)
+        if (how := row.names(principal or {})) is not None
+        and row.speaks_of(action, resource, context)
     ]
-    for row in (*rows, *theirs):
+    for row in (*mine, *(row for row, _ in theirs)):
         if row.effect == "Deny":
             return Decision(False, row)
-    mine = next(iter(rows), None)
-    given = next(iter(theirs), None)
-    if either:
-        return Decision(bool(mine or given), mine or given)
-    return Decision(bool(mine and given), mine or given)
+    given = next((row for row, how in theirs if how == "itself"), None)
+    own_allow = next(iter(mine), None)
+    if action.startswith("kms:") and not theirs:
+        own_allow = None
+    return Decision(bool(own_allow or given), own_allow or given)
 
 
 # ---------------------------------------------------------------- patterns and conditions

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import importlib.metadata as metadata
 import re
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+from lambda_sandbox import TaskRoot
 from packaging.requirements import Requirement
 
 # What Lambda itself has, beside the interpreter: /var/runtime.
@@ -56,3 +58,16 @@ def link(names: Iterable[str], folder: Path) -> Path:
 
 def _canonical(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def from_installed(package: Path, glue: Path, folder: Path) -> TaskRoot:
+    """The folders of a function whose code is a checkout's and whose libraries are those installed."""
+    from cashtag.operate import bundle
+
+    layers = closure([name.split("[")[0] for names in bundle.LAYERS.values() for name in names])
+    runtime = closure(RUNTIME)
+    own = closure(bundle.ROOTS) - layers - runtime
+    code = link(own, folder / "task")
+    shutil.copytree(package, code / "cashtag", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(glue, code / "cashtag" / "glue")
+    return TaskRoot(code, link(layers - runtime, folder / "opt"), link(runtime, folder / "runtime"))

@@ -107,20 +107,39 @@ def test_a_resource_may_allow_a_service_and_deny_everybody() -> None:
     assert not call({"AWS": "arn:aws:iam::1:role/x"}, "true")
 
 
-def test_the_root_of_an_account_stands_for_everybody_in_it() -> None:
-    key = statements(
-        "Key",
-        {
-            "Statement": {
-                "Effect": "Allow",
-                "Principal": {"AWS": "arn:aws:iam::1:root"},
-                "Action": "kms:*",
-                "Resource": "*",
-            }
-        },
+ROOT = {
+    "Effect": "Allow",
+    "Principal": {"AWS": "arn:aws:iam::1:root"},
+    "Action": "*",
+    "Resource": "*",
+}
+
+
+def test_the_root_of_an_account_leaves_the_decision_to_its_identities() -> None:
+    theirs = statements("Topic", {"Statement": ROOT})
+    role = {"AWS": "arn:aws:iam::1:role/x"}
+    assert theirs[0].names(role) == "account"
+    assert theirs[0].names({"AWS": "arn:aws:iam::2:role/x"}) is None
+    own = statements(
+        "Role", {"Statement": {"Effect": "Allow", "Action": "sns:Publish", "Resource": "arn:t"}}
     )
-    assert key[0].names({"AWS": "arn:aws:iam::1:role/x"})
-    assert not key[0].names({"AWS": "arn:aws:iam::2:role/x"})
+
+    def may(action: str) -> bool:
+        return decide(own, action, "arn:t", {}, principal=role, of_resource=theirs).allowed
+
+    assert may("sns:Publish")
+    assert not may("sns:Subscribe")
+
+
+def test_a_key_is_used_by_those_whom_both_sides_allow() -> None:
+    role = {"AWS": "arn:aws:iam::1:role/x"}
+    own = statements(
+        "Role", {"Statement": {"Effect": "Allow", "Action": "kms:Decrypt", "Resource": "*"}}
+    )
+    key = statements("Key", {"Statement": ROOT})
+    assert decide(own, "kms:Decrypt", "arn:k", {}, principal=role, of_resource=key).allowed
+    assert not decide(own, "kms:Decrypt", "arn:k", {}, principal=role).allowed
+    assert not decide((), "kms:Decrypt", "arn:k", {}, principal=role, of_resource=key).allowed
 
 
 def test_wildcards_span_everything_and_points_are_points() -> None:

@@ -12,7 +12,7 @@ import threading
 import time
 import zlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -56,7 +56,8 @@ class XSite:
     `tweets` is how many there are of a query by its first word (`$NVDA`), `default` of any other.
     `faults` is what an account is refused with, `from_search` after how many good searches, and
     `recovers` after how many bad ones it is over. A cursor in `dead_cursors` leads nowhere, once.
-    `renews`: a good answer hands out another ct0.
+    `renews`: a good answer hands out another ct0. `says` writes a tweet's text: by default all say
+    the same.
     """
 
     tweets: Mapping[str, int] = field(default_factory=dict)
@@ -69,6 +70,7 @@ class XSite:
     everybody: str | None = None
     dead_cursors: set[str] = field(default_factory=set)
     renews: bool = True
+    says: Callable[[str, int], str] | None = None
     used: Counter[str] = field(default_factory=Counter)
     answered: Counter[str] = field(default_factory=Counter)
     log: list[dict[str, Any]] = field(default_factory=list)
@@ -202,13 +204,13 @@ class XSite:
                 total = 0
         key = (query, start, total)
         if fault == "unreadable":
-            page = search_page(query, start, total, size)
+            page = search_page(query, start, total, size, self.says or _fine)
             return Answer(200, page.replace(b'"screen_name"', b'"handle"'), headers)
         if fault == "warning":  # a field that one tweet lacks, beside all the data
-            page = search_page(query, start, total, size)
+            page = search_page(query, start, total, size, self.says or _fine)
             return Answer(200, page[:-1] + b',"errors":[{"code":29,"message":"Timeout"}]}', headers)
         if key not in self._pages:
-            self._pages[key] = search_page(query, start, total, size)
+            self._pages[key] = search_page(query, start, total, size, self.says or _fine)
         return Answer(200, self._pages[key], headers)
 
 
@@ -222,10 +224,16 @@ QUOTED_EVERY = 10
 """One tweet in so many quotes another one, which is not about the query."""
 
 
-def search_page(query: str, start: int, total: int, size: int) -> bytes:
+def _fine(query: str, number: int) -> str:
+    return f"{query.split(' ')[0].strip('(')} looks fine to me, no. {number}"
+
+
+def search_page(
+    query: str, start: int, total: int, size: int, says: Callable[[str, int], str] = _fine
+) -> bytes:
     """Tweets `start` … of the `total` that a query has, and the cursors around them."""
     numbers = range(start, min(start + size, total))
-    entries = [_entry(query, number) for number in numbers]
+    entries = [_entry(query, number, says) for number in numbers]
     behind = f"behind-{start + len(entries)}"
     cursors = [_cursor("Top", "before"), _cursor("Bottom", behind)]
     if start == 0:
@@ -260,11 +268,9 @@ def _cursor(kind: str, value: str) -> dict[str, Any]:
     return {"entryId": f"cursor-{kind.lower()}-0", "sortIndex": "0", "content": content}
 
 
-def _entry(query: str, number: int) -> dict[str, Any]:
+def _entry(query: str, number: int, says: Callable[[str, int], str]) -> dict[str, Any]:
     one = tweet_id(query, number)
-    tweet = _tweet(
-        query, number, one, f"{query.split(' ')[0].strip('(')} looks fine to me, no. {number}"
-    )
+    tweet = _tweet(query, number, one, says(query, number))
     if number % QUOTED_EVERY == 0:
         other = quoted_id(query, number)
         tweet["legacy"] |= {"is_quote_status": True, "quoted_status_id_str": str(other)}

@@ -1,0 +1,305 @@
+"""The whole stack on loopback: account, gateway, functions, dispatcher, and the world outside.
+
+What is played is AWS and the sites; what runs is the functions' own code, from their zip and
+layers, under Lambda's runtime client, with real client libraries.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import athena_engine
+import athena_site
+import boto3
+import moody_world
+from alpaca_keys import KEY_ID, SECRET_KEY
+from aws_account import Account
+from aws_gateway import VIA_ATHENA, Exchange, Gateway
+from botocore.config import Config
+from dispatcher import Dispatcher, event_of
+from endpoint_site import Endpoint
+from internet import Internet
+from lambda_sandbox import Definition, Function, Outcome, TaskRoot
+from live_world import token
+from moody_world import MoodyWorld
+from permissions import Permissions
+from stack_template import REGION, Stack, parse
+from stack_wiring import Put, Wiring
+
+TEMPLATE = Path(__file__).parents[2] / "cloudformation" / "cashtag.yaml"
+NAME = "cashtag-dev"
+ACCOUNTS = ("anna", "bert")
+PARAMETERS = {
+    "Environment": "dev",
+    "CodeBucket": "cashtag-artifacts-123456789012-us-east-1",
+    "CodeKey": "functions/0123456789ab.zip",
+    "ReserveConcurrency": "true",
+}
+# A small day: what an operator would write by `cashtag config set`.
+SETTINGS = """\
+[scrape]
+tweets_per_ticker = 20
+watchlist_keyword_searches = 0
+
+[scrape.trending]
+top = 5
+minimum = 2
+
+[live]
+contact = "desk@example.org"
+
+[aws.athena]
+poll_seconds = 0.02
+"""
+
+
+class Cloud:
+    """A deployed stack. Use `with Cloud(folder, root) as cloud`.
+
+    Args:
+        folder: for the sandboxes' logs and writable folders.
+        root: what functions find on Lambda.
+        template: the template's text; by default the product's own.
+        parameters: of the stack, besides those that every deployment sets.
+        settings: TOML that lies in the stack's parameter.
+        width: sandboxes of the enrich function at once.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        root: TaskRoot,
+        *,
+        template: str | None = None,
+        parameters: Mapping[str, str] | None = None,
+        settings: str = SETTINGS,
+        world: MoodyWorld | None = None,
+        width: int = 2,
+        code: bytes = b"PK\x05\x06" + bytes(18),
+    ) -> None:
+        self.folder, self.root, self.settings, self.width = folder, root, settings, width
+        self.text = template if template is not None else TEMPLATE.read_text("utf-8")
+        self.parameters = {**PARAMETERS, **(parameters or {})}
+        self.world = world or MoodyWorld()
+        self._code = code
+        self._open = contextlib.ExitStack()
+
+    def __enter__(self) -> Cloud:
+        with self._open:
+            self._build()
+            self._open = self._open.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    # ------------------------------------------------------------ what tests do with it
+
+    def zone(self, name: str) -> str:
+        """The bucket of a zone."""
+        return str(self.stack.outputs()[f"{name.capitalize()}Bucket"])
+
+    def objects(self, name: str, prefix: str = "") -> dict[str, bytes]:
+        """The objects of a zone, by key."""
+        s3, bucket = self.account.client("s3"), self.zone(name)
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        keys = [item["Key"] for page in pages for item in page.get("Contents", ())]
+        return {key: s3.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys}
+
+    def put(self, name: str, key: str, body: bytes) -> None:
+        """Put an object as the account's owner does; it is delivered like any other."""
+        self.account.client("s3").put_object(Bucket=self.zone(name), Key=key, Body=body)
+        self.dispatcher.put(Put(self.zone(name), key, len(body)))
+
+    def failures(self, step: str) -> list[dict[str, Any]]:
+        """Messages in a step's queue of failures; they stay there."""
+        sqs = self.account.client("sqs")
+        url = sqs.get_queue_url(QueueName=f"{NAME}-{step}-failures")["QueueUrl"]
+        found: list[dict[str, Any]] = []
+        while told := sqs.receive_message(
+            QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0
+        ).get("Messages"):
+            new = [
+                message
+                for message in told
+                if message["MessageId"] not in {m["MessageId"] for m in found}
+            ]
+            found += new
+            if not new:
+                break
+        return [json.loads(message["Body"]) for message in found]
+
+    def outcomes(self, function: str | None = None) -> list[Outcome]:
+        """Outcomes so far, of one function by its logical id."""
+        return [
+            entry.outcome for entry in self.dispatcher.journal if function in (None, entry.function)
+        ]
+
+    # ------------------------------------------------------------ building it
+
+    def _build(self) -> None:
+        enter = self._open.enter_context
+        self.account = enter(Account())
+        plain = Stack(parse(self.text), NAME, self.parameters)
+        physical = self.account.create(self.text, plain, self._code)
+        self.stack = replace(plain, physical=physical)
+        self.permissions = Permissions(self.stack)
+        self.gateway = enter(Gateway(self.permissions, self.account.url))
+        self.net = enter(Internet(self.world.sites(), self.folder))
+        self.endpoint = enter(Endpoint(self.stack.outputs()["EndpointName"]))
+        self.endpoint.told = moody_world.prediction
+        self.gateway.upstreams["sagemaker-runtime"] = self.endpoint.url
+        self._operate()
+        self.functions = {
+            logical: Function(definition, self.root, self.folder, self._network(), width)
+            for logical, definition, width in self._definitions()
+        }
+        for function in self.functions.values():
+            self._open.callback(function.close)
+        self._athena()
+        start = datetime.combine(moody_world.DAYS[0], datetime.min.time(), UTC)
+        wiring = Wiring(self.stack, self.permissions)
+        self.dispatcher = Dispatcher(
+            wiring, self.functions, self.gateway, start + timedelta(hours=11), self._failed
+        )
+        self._open.callback(self.dispatcher.close)
+        self.published: list[dict[str, str]] = []
+        self.gateway.watchers.append(self._watch)
+
+    def _operate(self) -> None:
+        """What an operator does after deploying: secrets, settings, an endpoint."""
+        secrets = self.account.client("secretsmanager")
+        accounts = [
+            {"name": name, "auth_token": token(name), "ct0": f"PLANTED-ct0-{name}"}
+            for name in ACCOUNTS
+        ]
+        for name, value in (
+            ("x-accounts", {"accounts": accounts}),
+            ("alpaca", {"key_id": KEY_ID, "secret_key": SECRET_KEY}),
+        ):
+            secrets.put_secret_value(SecretId=f"{NAME}/{name}", SecretString=json.dumps(value))
+        self.account.client("ssm").put_parameter(
+            Name=self.stack.outputs()["Parameter"],
+            Value=self.settings,
+            Type="String",
+            Overwrite=True,
+        )
+        sagemaker, name = self.account.client("sagemaker"), self.stack.outputs()["EndpointName"]
+        role = "arn:aws:iam::123456789012:role/model"
+        sagemaker.create_model(
+            ModelName=name, ExecutionRoleArn=role, PrimaryContainer={"Image": "x"}
+        )
+        sagemaker.create_endpoint_config(
+            EndpointConfigName=name,
+            ProductionVariants=[
+                {
+                    "VariantName": "all",
+                    "ModelName": name,
+                    "ServerlessConfig": {"MemorySizeInMB": 4096, "MaxConcurrency": 4},
+                }
+            ],
+        )
+        sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name)
+
+    def _network(self) -> dict[str, str]:
+        return {**self.net.environ(), "AWS_ENDPOINT_URL": self.gateway.url}
+
+    def _definitions(self) -> list[tuple[str, Definition, int]]:
+        found = []
+        for logical, told in self.stack.resources("AWS::Lambda::Function"):
+            role = self.permissions.role_at(told["Role"])
+            assert role is not None, f"{logical} has a role that is not in the template"
+            if not self.permissions.may_assume(
+                role, "lambda.amazonaws.com", self.stack.arn(logical)
+            ):
+                raise RuntimeError(f"Lambda may not take on {role} for {logical}")
+            definition = Definition(
+                logical=logical,
+                name=self.stack.name_of(logical),
+                handler=told["Handler"],
+                environment=told.get("Environment", {}).get("Variables", {}),
+                timeout=float(told.get("Timeout", 3)),
+                memory=int(told.get("MemorySize", 128)),
+                arn=self.stack.arn(logical),
+                access_key=self.gateway.key_for(role),
+                concurrency=told.get("ReservedConcurrentExecutions"),
+            )
+            found.append((logical, definition, self.width if logical == "EnrichFunction" else 1))
+        return found
+
+    def _athena(self) -> None:
+        """One Athena for each role that asks: it reads and writes in the name of the caller."""
+        results = f"s3://{self.zone('results')}/athena"
+        self.athena: dict[str, athena_site.Site] = {}
+
+        def site(key: str) -> str:
+            role = self.gateway.role_of[key]
+            if role not in self.athena:
+                made = athena_site.Site(self.gateway.url, output=results)
+                s3, glue = (self._as(role, name) for name in ("s3", "glue"))
+                made.engine = athena_engine.Engine(s3, glue, self.folder / f"athena-{role}")
+                (self.folder / f"athena-{role}").mkdir()
+                self.athena[role] = self._open.enter_context(made)
+            return self.athena[role].url
+
+        self.gateway.upstreams["athena"] = site
+
+    def _as(self, role: str, service: str) -> Any:
+        """A client of a service that acts for a role."""
+        return boto3.client(
+            service,
+            endpoint_url=self.gateway.url,
+            region_name=REGION,
+            aws_access_key_id=self.gateway.key_for(role) + VIA_ATHENA,
+            aws_secret_access_key="worth-nothing",  # noqa: S106
+            config=Config(proxies={}, max_pool_connections=32, s3={"addressing_style": "path"}),
+        )
+
+    # ------------------------------------------------------------ what comes back
+
+    def _watch(self, exchange: Exchange) -> None:
+        """Tell the dispatcher what was written, and keep what was published."""
+        request, answer = exchange.request, exchange.answer
+        _, service = request.signed
+        if service == "s3" and answer.status == 200:
+            self._written(exchange)
+        elif service == "events" and request.operation == "PutEvents":
+            for entry in request.json()["Entries"]:
+                bus = entry.get("EventBusName", "default")
+                event = event_of(entry, self.dispatcher.now, self.stack.account, REGION)
+                self.dispatcher.events(bus, event)
+        elif service == "sns" and answer.status == 200:
+            from urllib.parse import parse_qs
+
+            told = parse_qs(request.body.decode())
+            self.published.append({name: values[0] for name, values in told.items()})
+
+    def _written(self, exchange: Exchange) -> None:
+        from urllib.parse import unquote
+
+        request = exchange.request
+        bucket, _, key = request.path.lstrip("/").partition("/")
+        query = request.query
+        if not key or "tagging" in query or "partNumber" in query or "uploads" in query:
+            return
+        if request.method == "PUT":
+            how = "Copy" if "x-amz-copy-source" in request.headers else "Put"
+        elif request.method == "POST" and "uploadId" in query:
+            how = "CompleteMultipartUpload"
+        else:
+            return
+        etag = next(
+            (text for name, text in exchange.answer.headers.items() if name.lower() == "etag"), ""
+        )
+        self.dispatcher.put(Put(bucket, unquote(key), len(request.body), etag.strip('"'), how))
+
+    def _failed(self, queue: str, body: dict[str, Any]) -> None:
+        sqs = self.account.client("sqs")
+        url = sqs.get_queue_url(QueueName=queue.rpartition(":")[2])["QueueUrl"]
+        sqs.send_message(QueueUrl=url, MessageBody=json.dumps(body))
