@@ -223,7 +223,10 @@ class Cloud:
                 logical=logical,
                 name=self.stack.name_of(logical),
                 handler=told["Handler"],
-                environment=told.get("Environment", {}).get("Variables", {}),
+                environment={
+                    name: _text(value)
+                    for name, value in told.get("Environment", {}).get("Variables", {}).items()
+                },
                 timeout=float(told.get("Timeout", 3)),
                 memory=int(told.get("MemorySize", 128)),
                 arn=self.stack.arn(logical),
@@ -303,3 +306,8 @@ class Cloud:
         sqs = self.account.client("sqs")
         url = sqs.get_queue_url(QueueName=queue.rpartition(":")[2])["QueueUrl"]
         sqs.send_message(QueueUrl=url, MessageBody=json.dumps(body))
+
+
+def _text(value: Any) -> str:
+    """A value as CloudFormation hands it over: everything becomes text."""
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -9,13 +9,18 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
+import alpaca_options_site as options_site
 from feeds_site import filing, item, rss
 from internet import Site
 from live_world import World
 from x_site import XSite
+
+from cashtag import sessions
+from cashtag.lake import layout, lines
+from cashtag.scrape.envelope import line
 
 DAYS = (date(2025, 6, 10), date(2025, 6, 11), date(2025, 6, 12))  # Tuesday to Thursday
 TICKERS = ("AAPL", "GOOG", "META", "NVDA", "TSLA")
@@ -72,6 +77,34 @@ def prediction(texts: Sequence[str | None]) -> dict[str, Any]:
     }
 
 
+def chain(ticker: str, day: date) -> tuple[str, bytes]:
+    """Key and body of a raw object with a chain as it was on the morning of a day.
+
+    A live run fetches chains until the session opens, which here is years ago: it finds this one
+    in raw, as a run that is resumed does.
+    """
+    before = sessions.previous_session(day)
+    expiry = day + timedelta(days=16)
+    quote = {**options_site.snapshot()["latestQuote"], "t": f"{before}T19:59:59.731674112Z"}
+    at = f"{day}T11:50:00+00:00"
+    rows = [
+        line(
+            "alpaca",
+            at,
+            {"underlying": ticker},
+            {
+                "symbol": options_site.symbol(ticker, expiry, right, strike),
+                "snapshot": {**options_site.snapshot(), "latestQuote": quote},
+                "contract": {"open_interest": "237", "size": "100"},
+                "underlying": {"p": 65.0, "t": f"{before}T19:59:58Z"},
+            },
+        )
+        for right in ("C", "P")
+        for strike in (60.0, 65.0, 70.0)
+    ]
+    return layout.raw("options", day, "alpaca", ticker), lines.pack(rows)
+
+
 class MoodyWorld(World):
     """The world of all three days; `turn_to` a day for its news."""
 
@@ -84,12 +117,13 @@ class MoodyWorld(World):
         eight = datetime.combine(day, time(8), UTC)
         number = DAYS.index(day) + 1
         story = item(
-            f"n-{number}", "NVIDIA raises its forecast", eight, link=f"https://news.example/n-{number}"
+            f"n-{number}",
+            "NVIDIA raises its forecast",
+            eight,
+            link=f"https://news.example/n-{number}",
         )
         self._story = rss(story)
         self._filing = filing(
             "NVIDIA CORP", 1045810, f"0001045810-25-{number:06d}", eight.isoformat()
         )
         return self.sites()
-
-
