@@ -74,7 +74,7 @@ class Gateway:
         self.used: dict[Used, int] = {}
         self.unknown: list[str] = []
         self.requests = 0
-        self._known = Known(key_of=permissions.key_of)
+        self.known = Known(key_of=permissions.key_of)
         self._lock = threading.Lock()
         # S3 decides conditional writes atomically; the double looks first and writes afterwards.
         self._writes = threading.Lock()
@@ -109,7 +109,7 @@ class Gateway:
         try:
             key, service = request.signed
             role = self.role_of[key]
-            needs = calls(request, self._known)
+            needs = calls(request, self.known)
         except (UnknownRequest, KeyError) as error:
             told = f"{type(error).__name__}: {error}"
             with self._lock:
@@ -152,7 +152,7 @@ class Gateway:
     def _note_query(self, request: Request, answer: Answer) -> None:
         if answer.status == 200:
             told = json.loads(answer.body)["QueryExecutionId"]
-            self._known.workgroup_of[told] = request.json().get("WorkGroup", "primary")
+            self.known.workgroup_of[told] = request.json().get("WorkGroup", "primary")
 
     def _forward(self, request: Request, service: str, key: str) -> Answer:
         runtime = service == "sagemaker" and not request.operation

@@ -79,6 +79,8 @@ class Known:
 
     workgroup_of: dict[str, str] = field(default_factory=dict)
     """Athena's workgroup by query execution id."""
+    results: str = ""
+    """Bucket of Athena's results."""
     key_of: Mapping[str, str] = field(default_factory=dict)
     """ARN of the KMS key by ARN of what is encrypted with it: a bucket, topic, queue, secret."""
 
@@ -264,6 +266,9 @@ def _athena(request: Request, known: Known) -> Iterable[Call]:
     else:
         raise UnknownRequest(f"athena: {request.operation}")
     yield Call(action, arn("athena", f"workgroup/{workgroup}"))
+    if request.operation == "StartQueryExecution" and known.results:
+        # Athena looks where the bucket of the results is, with the caller's rights.
+        yield Call("s3:GetBucketLocation", f"arn:aws:s3:::{known.results}")
 
 
 def _logs(request: Request, _: Known) -> Iterable[Call]:

@@ -239,6 +239,7 @@ class Cloud:
     def _athena(self) -> None:
         """One Athena for each role that asks: it reads and writes in the name of the caller."""
         results = f"s3://{self.zone('results')}/athena"
+        self.gateway.known.results = self.zone("results")
         self.athena: dict[str, athena_site.Site] = {}
 
         def site(key: str) -> str:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from cashtag import services
 from cashtag.lake import layout, parquet
@@ -25,12 +26,18 @@ OF_THE_STACK = ("_ANNOUNCED/", "_SENT/")
 MARKERS = ("_SUCCESS/", "_PUBLISHED/")
 
 
-def run(folder: Path, raw: Mapping[str, bytes], settings: str, environ: Mapping[str, str]) -> Lake:
+def settings(cloud: Any) -> str:
+    """The laptop's cashtag.toml: what lies in the stack's parameter, and the model it asks."""
+    told = f'[enrich]\nmodel = "sagemaker"\n\n[models.sagemaker]\nname = "{cloud.endpoint.name}"\n'
+    return f"{cloud.settings}\n{told}"
+
+
+def run(folder: Path, raw: Mapping[str, bytes], toml: str, environ: Mapping[str, str]) -> Lake:
     """Make every day again, on this machine, from raw objects; return the lake."""
     lake = services.folder_lake(folder / "lake")
     for key, body in raw.items():
         lake.raw.put(key, body)
-    (folder / "cashtag.toml").write_text(settings)
+    (folder / "cashtag.toml").write_text(toml)
     done = subprocess.run(
         [
             *(sys.executable, "-c", "from cashtag.cli import main; main()"),

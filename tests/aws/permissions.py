@@ -53,10 +53,22 @@ class Permissions:
 
     def decide(self, role: str, call: Call, *, via: str | None = None) -> Decision:
         """Decide a call of a role, in its own name or `via` a service that acts for it."""
-        arn = self.stack.arn(role)
-        context = {
+        there = self.of_resource.get(_whole(call.resource), ())
+        return decide(
+            self.roles[role],
+            call.action,
+            call.resource,
+            self.context(role, call, via),
+            principal={"AWS": self.stack.arn(role)},
+            of_resource=there,
+        )
+
+    def context(self, role: str, call: Call, via: str | None = None) -> dict[str, str]:
+        """Condition keys of a role's call, lower case."""
+        return {
             "aws:securetransport": "true",
-            "aws:principalarn": arn,
+            "s3:tlsversion": "1.3",
+            "aws:principalarn": self.stack.arn(role),
             "aws:principalaccount": self.stack.account,
             "aws:resourceaccount": self.stack.account,
             "aws:requestedregion": self.stack.region,
@@ -64,15 +76,6 @@ class Permissions:
             **({"aws:calledvia": via, "aws:calledviafirst": via} if via else {}),
             **dict(call.context),
         }
-        there = self.of_resource.get(_whole(call.resource), ())
-        return decide(
-            self.roles[role],
-            call.action,
-            call.resource,
-            context,
-            principal={"AWS": arn},
-            of_resource=there,
-        )
 
     def service_may(
         self, service: str, action: str, resource: str, source: str, account: str | None = None

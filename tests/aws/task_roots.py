@@ -71,3 +71,9 @@ def from_installed(package: Path, glue: Path, folder: Path) -> TaskRoot:
     shutil.copytree(package, code / "cashtag", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(glue, code / "cashtag" / "glue")
     return TaskRoot(code, link(layers - runtime, folder / "opt"), link(runtime, folder / "runtime"))
+
+
+def lay_out(folder: Path) -> TaskRoot:
+    """The folders of the product's functions."""
+    root = Path(__file__).parents[2]
+    return from_installed(root / "lambda" / "cashtag", root / "glue", folder)
