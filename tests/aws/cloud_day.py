@@ -118,7 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="cloud-day-") as name:
         folder = Path(name)
         print("laying out zip and layers, creating the stack …", flush=True)
-        root = task_roots.lay_out(folder / "root")
+        root = task_roots.lay_out()
         (folder / "run").mkdir()
         with Cloud(folder / "run", root) as cloud:
             cloud.dispatcher.tell = lambda entry: print(line(entry, began), flush=True)

@@ -8,6 +8,6 @@ from lambda_sandbox import TaskRoot
 
 
 @pytest.fixture(scope="session")
-def task_root(tmp_path_factory: pytest.TempPathFactory) -> TaskRoot:
+def task_root() -> TaskRoot:
     """What a function of the stack finds on Lambda."""
-    return task_roots.lay_out(tmp_path_factory.mktemp("task-root"))
+    return task_roots.lay_out()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -36,6 +37,8 @@ class TaskRoot:
     """`/opt/python`: the layers, one over the other."""
     runtime: Path
     """`/var/runtime`: the runtime client and boto3, as every function of Lambda finds them."""
+    bytecode: Path | None = None
+    """Where Python may keep compiled modules; None: nowhere, as on Lambda."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,7 @@ class Sandbox:
             "LANG": "en_US.UTF-8",
             "TZ": ":UTC",
             "PYTHONPATH": os.pathsep.join(str(folder) for folder in path),
-            "PYTHONDONTWRITEBYTECODE": "1",  # the task root is read-only on Lambda
+            **self._bytecode(),
             "TMPDIR": str(self._home),
             "AWS_LAMBDA_RUNTIME_API": f"{host}:{port}",
             "_HANDLER": function.handler,
@@ -151,6 +154,12 @@ class Sandbox:
                 for name, text in function.environment.items()
             },
         }
+
+    def _bytecode(self) -> dict[str, str]:
+        """The task root is read-only on Lambda: compiled modules are kept elsewhere, or nowhere."""
+        if self.root.bytecode is None:
+            return {"PYTHONDONTWRITEBYTECODE": "1"}
+        return {"PYTHONPYCACHEPREFIX": str(self.root.bytecode)}
 
     # ------------------------------------------------------------ asking it
 
@@ -194,8 +203,9 @@ class Sandbox:
         self._told.set()
 
     def close(self) -> None:
-        """End the process and its Runtime API."""
+        """End the process, its Runtime API, and what it kept in its folder for temporary files."""
         self.kill()
+        shutil.rmtree(self._home, ignore_errors=True)
         with self._work:
             self._work.notify_all()
         self._api.shutdown()

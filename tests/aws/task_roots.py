@@ -1,79 +1,65 @@
-"""The folders that a function finds on Lambda, laid out from what is installed here.
+"""The folders that a function finds on Lambda: its built zip, unpacked, the layers, the runtime.
 
-Layers and the runtime's own folder are links to the packages of this environment, so that a
-function sees exactly those that it would be given, and no other. The code is the built zip.
+All three are made of wheels at the pinned versions for this interpreter, and kept in `build/`
+between runs. Python's bytecode is kept beside them, which Lambda does not: `bench_cold.py` measures
+without it.
 """
 
 from __future__ import annotations
 
-import importlib.metadata as metadata
-import re
+import hashlib
+import os
 import shutil
-from collections.abc import Iterable
+import time
+import zipfile
 from pathlib import Path
 
 from lambda_sandbox import TaskRoot
-from packaging.requirements import Requirement
 
-# What Lambda itself has, beside the interpreter: /var/runtime.
-RUNTIME = ("boto3", "awslambdaric")
+from cashtag.operate import bundle, leaving_out, wheels
+
+BUILD = Path(__file__).parents[2] / "build"
+_KEPT_SECONDS = 3600.0  # how long the code of an earlier state stays
 
 
-def closure(names: Iterable[str]) -> set[str]:
-    """Installed distributions: those named, and what they need here (extras left out)."""
-    found: set[str] = set()
-    waiting = [_canonical(name) for name in names]
-    while waiting:
-        name = waiting.pop()
-        if name in found:
-            continue
+def lay_out() -> TaskRoot:
+    """The product's functions as they are deployed, for this interpreter; made where it changed."""
+    beside, cache = BUILD / "lambda", BUILD / "wheels"
+    return TaskRoot(
+        _code(beside, cache),
+        bundle.layers(beside / "opt", cache=cache),
+        bundle.runtime(beside / "runtime", cache=cache),
+        beside / "bytecode",
+    )
+
+
+def _code(beside: Path, cache: Path) -> Path:
+    folder = beside / f"task-{_state()}"
+    if not folder.exists():
+        beside.mkdir(parents=True, exist_ok=True)
+        work = beside / f".making-{os.getpid()}"
+        made = bundle.build(work / "function.zip", wheels.here(), cache=cache)
+        with zipfile.ZipFile(made.path) as archive:
+            archive.extractall(work / "task")
         try:
-            needs = metadata.requires(name) or []
-        except metadata.PackageNotFoundError:
-            continue  # for another platform or interpreter
-        found.add(name)
-        for text in needs:
-            need = Requirement(text)
-            if need.marker is None or need.marker.evaluate({"extra": ""}):
-                waiting.append(_canonical(need.name))
-    return found
-
-
-def link(names: Iterable[str], folder: Path) -> Path:
-    """Link the top-level files and folders of distributions into `folder`; return it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in sorted(names):
-        distribution = metadata.distribution(name)
-        tops = {
-            file.parts[0]
-            for file in distribution.files or ()
-            if file.parts[0] not in ("..", "__pycache__", ".")
-        }
-        for top in tops:
-            there = folder / top
-            if not there.exists():
-                there.symlink_to(Path(str(distribution.locate_file(top))).resolve())
+            (work / "task").replace(folder)
+        except OSError:  # somebody else made it meanwhile
+            if not folder.exists():
+                raise
+        shutil.rmtree(work, ignore_errors=True)
+    folder.touch()
+    for other in beside.glob("task-*"):
+        if time.time() - other.stat().st_mtime > _KEPT_SECONDS:
+            shutil.rmtree(other, ignore_errors=True)
     return folder
 
 
-def _canonical(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def from_installed(package: Path, glue: Path, folder: Path) -> TaskRoot:
-    """The folders of a function whose code is a checkout's and whose libraries are those installed."""
-    from cashtag.operate import bundle
-
-    layers = closure([name.split("[")[0] for names in bundle.LAYERS.values() for name in names])
-    runtime = closure(RUNTIME)
-    own = closure(bundle.ROOTS) - layers - runtime
-    code = link(own, folder / "task")
-    shutil.copytree(package, code / "cashtag", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(glue, code / "cashtag" / "glue")
-    return TaskRoot(code, link(layers - runtime, folder / "opt"), link(runtime, folder / "runtime"))
-
-
-def lay_out(folder: Path) -> TaskRoot:
-    """The folders of the product's functions."""
-    root = Path(__file__).parents[2]
-    return from_installed(root / "lambda" / "cashtag", root / "glue", folder)
+def _state() -> str:
+    """A hash of all that the zip is made of."""
+    digest = hashlib.sha256()
+    for name, data in bundle.own_files():
+        digest.update(f"{name}\0{hashlib.sha256(data).hexdigest()}\n".encode())
+    for module in (bundle, leaving_out, wheels):
+        digest.update(Path(str(module.__file__)).read_bytes())
+    digest.update((BUILD.parent / "constraints.txt").read_bytes())
+    return digest.hexdigest()[:16]

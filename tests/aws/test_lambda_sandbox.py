@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 from lambda_sandbox import Definition, Function, TaskRoot
-from task_roots import RUNTIME, closure, link
+from task_roots import BUILD
+
+from cashtag.operate import bundle
 
 CODE = """
 import json, os, sys, time
@@ -46,8 +48,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> TaskRoot:
     (folder / "code").mkdir()
     (folder / "code" / "work.py").write_text(CODE)
     (folder / "opt").mkdir()
-    link(closure(RUNTIME), folder / "runtime")
-    return TaskRoot(folder / "code", folder / "opt", folder / "runtime")
+    runtime = bundle.runtime(BUILD / "lambda" / "runtime", cache=BUILD / "wheels")
+    return TaskRoot(folder / "code", folder / "opt", runtime)
 
 
 @pytest.fixture
@@ -88,7 +90,9 @@ def test_a_handler_sees_its_code_the_layers_and_nothing_of_ours(
     assert told["ours"] == []
     assert told["modules"] == []
     ours = str(Path(__file__).parents[2])
-    assert not [part for part in told["path"] if part.startswith(ours) or "site-packages" in part]
+    kept = str(BUILD / "lambda")
+    foreign = [part for part in told["path"] if part.startswith(ours) and not part.startswith(kept)]
+    assert foreign + [part for part in told["path"] if "site-packages" in part] == []
     assert str(root.code) in told["path"]
     assert Path(told["home"]).is_relative_to(tmp_path)
 
