@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 LAKE   ?= lake
 
-.PHONY: run test check bundle bench bench-model clean help setup setup-dev sessions sample notebooks template check-template
+.PHONY: run test check bundle bench bench-model clean help setup setup-dev sessions sample notebooks template check-template cloud-day
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -26,6 +26,9 @@ check: $(VENV)/.dev ## format, lint, types, dependencies with known holes
 
 bundle: $(VENV)/.dev ## the functions' zip for Lambda, build/function.zip; the same bytes for the same commit
 	@$(BIN)/python -m cashtag.operate.bundle --out build/function.zip
+
+cloud-day: $(VENV)/.dev ## three sessions of the deployed stack on loopback, shown as they happen
+	@$(BIN)/python tests/aws/cloud_day.py
 
 bench: $(VENV)/.dev ## ratios against named peers, measured in the same run
 	@for bench in tests/bench/bench_*.py; do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done

@@ -21,6 +21,7 @@ if __name__ == "__main__":  # as pytest has it
     sys.path[:0] = [str(ROOT / part) for part in ("lambda", "tests/doubles", "tests/aws")]
 
 import moody_world  # noqa: E402
+from stack_wiring import Delivery  # noqa: E402
 
 if TYPE_CHECKING:
     from cloud import Cloud
@@ -54,6 +55,18 @@ def run(
         midnight = datetime.combine(day, datetime.min.time(), UTC)
         end = midnight + (timedelta(hours=22) if number < len(days) else until)
         cloud.dispatcher.run_until(end, _wanted(every))
+
+
+def afterwards(cloud: Cloud) -> None:
+    """What people ask for: the smoke test of a deployment, and the plan of a settled session."""
+    settled = str(moody_world.DAYS[1])
+    for function, event in (
+        ("HealthFunction", {"action": "smoke"}),
+        ("TradeFunction", {"action": "plan", "session": settled}),
+    ):
+        target = cloud.functions[function].definition.arn
+        cloud.dispatcher.deliver(Delivery(f"asked {event['action']}", "a person", target, event))
+    cloud.dispatcher.idle()
 
 
 def _wanted(every: bool) -> Callable[[datetime, str], bool]:
@@ -123,6 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with Cloud(folder / "run", root) as cloud:
             cloud.dispatcher.tell = lambda entry: print(line(entry, began), flush=True)
             run(cloud, every=given.all)
+            afterwards(cloud)
             print(
                 f"\n{len(cloud.dispatcher.journal)} invocations, {cloud.gateway.requests} requests, "
                 f"{len(cloud.published)} messages, {len(cloud.dispatcher.bus)} events"
