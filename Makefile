@@ -20,7 +20,7 @@ check: $(VENV)/.dev ## format, lint, types, dependencies with known holes
 	$(BIN)/ruff format --check lambda sagemaker cloudformation tests sample_data notebooks
 	$(BIN)/ruff check lambda sagemaker cloudformation tests sample_data notebooks
 	$(BIN)/mypy
-	$(BIN)/cfn-lint cloudformation/cashtag.yaml
+	$(BIN)/cfn-lint cloudformation/*.yaml
 	$(BIN)/python cloudformation/generate.py --check
 	$(BIN)/pip-audit --skip-editable --progress-spinner off || test -n "$$CASHTAG_NO_AUDIT"
 

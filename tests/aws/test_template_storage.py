@@ -280,6 +280,17 @@ def test_no_secret_stands_in_the_template() -> None:
     assert parse(text)["Parameters"]["AlertPhone"]["NoEcho"] is True
 
 
+def test_no_word_of_the_settings_parameter_changes(stack: Stack) -> None:
+    """With any property CloudFormation would write the value again, over what people have set."""
+    assert stack.properties("SettingsParameter") == {
+        "Name": f"/{NAME}/settings",
+        "Type": "String",
+        "Tier": "Intelligent-Tiering",
+        "Description": "Settings of the functions as TOML; `cashtag config set` writes them",
+        "Value": "# Settings as in cashtag.toml; `cashtag config set KEY VALUE` writes them",
+    }
+
+
 def test_the_settings_parameter_starts_as_toml_without_settings(
     stack: Stack, tmp_path: Path
 ) -> None:

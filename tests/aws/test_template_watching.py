@@ -242,6 +242,7 @@ def test_the_budget_writes_before_it_is_spent(whole: dict[str, Any]) -> None:
         for one in budget["NotificationsWithSubscribers"]
     }
     assert told == {("ACTUAL", 80), ("FORECASTED", 100)}
+    assert not Stack(whole, NAME, {**GIVEN, "MonthlyBudget": "0"}).has("Budget")
     tagged = Stack(whole, NAME, {**GIVEN, "BudgetScope": "stack"}).properties("Budget")
     assert bill.TAG == "aws:cloudformation:stack-name"  # one tag to activate, for bill and budget
     assert tagged["Budget"]["CostFilters"] == {"TagKeyValue": [f"{bill.TAG}${NAME}"]}

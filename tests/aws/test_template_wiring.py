@@ -367,6 +367,14 @@ def test_functions_run_the_handlers_in_one_zip_beside_two_layers(stack: Stack) -
         )
 
 
+def test_a_region_without_a_known_layer_says_so(whole: dict[str, Any]) -> None:
+    """`0` is no version, so that a deployment without PandasLayerArn is refused before it begins."""
+    versions = {region: told["Pandas"] for region, told in whole["Mappings"]["Layers"].items()}
+    assert set(versions.values()) == {"0", "26"}
+    assert versions["us-east-1"] == versions["eu-west-1"] == versions["sa-east-1"] == "26"
+    assert versions["me-south-1"] == "0"
+
+
 def test_layers_and_code_can_be_ones_own(whole: dict[str, Any]) -> None:
     mine = [f"arn:aws:lambda:me-south-1:{ACCOUNT}:layer:{name}:1" for name in ("p", "t")]
     given = {
