@@ -206,6 +206,10 @@ def test_a_key_of_its_own_rotates_and_lets_only_this_account_and_its_services_us
     for statement in key["KeyPolicy"]["Statement"]:
         if statement["Sid"] == "Account":
             assert statement["Principal"] == {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
+        elif statement["Sid"] == "Alarms":  # they state no source when they use a key for a topic
+            assert statement["Principal"] == {
+                "Service": ["cloudwatch.amazonaws.com", "events.amazonaws.com"]
+            }
         else:
             assert "Service" in statement["Principal"]
             assert ACCOUNT in str(statement["Condition"])
@@ -237,6 +241,18 @@ def test_the_topic_refuses_what_is_not_tls(stack: Stack) -> None:
         if statement["Effect"] == "Deny"
     ]
     assert denied == [{"Bool": {"aws:SecureTransport": "false"}}]
+
+
+def test_queues_refuse_what_is_not_tls(stack: Stack) -> None:
+    denied = set()
+    for _, policy in stack.resources("AWS::SQS::QueuePolicy"):
+        ((queue),) = policy["Queues"]
+        for statement in policy["PolicyDocument"]["Statement"]:
+            assert statement["Resource"].split(":")[-1] == queue.split("/")[-1]  # itself alone
+            if statement["Effect"] == "Deny":
+                assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+                denied.add(queue)
+    assert denied == {stack.reference(name) for name, _ in stack.resources("AWS::SQS::Queue")}
 
 
 def test_people_are_told_where_an_address_is_given(whole: dict[str, Any]) -> None:

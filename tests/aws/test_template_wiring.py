@@ -320,7 +320,8 @@ def test_every_rule_has_a_queue_for_what_it_cannot_deliver_and_may_write_to_it(
             assert target["DeadLetterConfig"] == {"Arn": queue}, name
     allowed = [
         statement
-        for statement in stack.properties("FailuresPolicy")["PolicyDocument"]["Statement"]
+        for _, policy in stack.resources("AWS::SQS::QueuePolicy")
+        for statement in policy["PolicyDocument"]["Statement"]
         if statement["Effect"] == "Allow"
     ]
     assert allowed == [
