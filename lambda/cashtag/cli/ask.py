@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,12 +18,21 @@ from cashtag.cli.options import (
     ModelOption,
     ProfileOption,
     day,
+    deployed,
     settings,
 )
+from cashtag.errors import InputError
 
 if TYPE_CHECKING:
     from cashtag.ports import Lake
     from cashtag.settings import Settings
+
+
+class Engine(StrEnum):
+    """What runs a SELECT."""
+
+    duckdb = "duckdb"
+    athena = "athena"
 
 
 def sql(
@@ -40,10 +50,18 @@ def sql(
         list[str] | None,
         typer.Option("--param", "-p", metavar="NAME=VALUE", help="Bind :NAME; may be repeated."),
     ] = None,
+    engine: Annotated[
+        Engine | None, typer.Option("--engine", help="duckdb (default), or athena in the cloud.")
+    ] = None,
     form: FormatOption = Format.table,
     lake: LakeOption = None,
+    env: EnvOption = None,
 ) -> None:
-    """Run one SELECT over the lake's tables. :first and :last default to the whole lake."""
+    """Run one SELECT over the lake's tables. :first and :last default to the whole lake.
+
+    With --engine athena (or --env) it runs on the deployed stack, and what it scanned and cost is
+    told beside the rows.
+    """
     from cashtag.cli import output
     from cashtag.operate import questions
 
@@ -51,8 +69,30 @@ def sql(
         output.show(questions.named_queries(), form)
         return
     text = questions.text(query, file, named)
+    if engine is Engine.athena or (engine is None and env is not None):
+        _sql_in_the_cloud(text, param or [], form, lake, env)
+        return
+    if env is not None:
+        raise InputError("--env asks the deployed stack, which has no DuckDB: leave --engine out")
     rows = questions.answer(settings(lake), text, param or [])
     output.show(output.rows_of(rows), form, columns=rows.column_names)
+
+
+def _sql_in_the_cloud(
+    text: str, given: list[str], form: Format, lake: str | None, env: str | None
+) -> None:
+    import sys
+
+    from cashtag.cli import output
+    from cashtag.operate import questions
+
+    if lake is not None:
+        raise InputError("--lake names a folder; --engine athena asks the stack's own lake (--env)")
+    own, _, _ = deployed(env)
+    found = questions.answer_in_the_cloud(own, text, given)
+    output.show(output.rows_of(found.rows), form, columns=found.rows.column_names)
+    megabytes = (found.scanned or 0) / 1e6
+    print(f"Athena scanned {megabytes:,.2f} MB: {found.cents:.4f} cents", file=sys.stderr)
 
 
 def status(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,6 +51,38 @@ def text(query: str | None, file: Path | None, named: str | None) -> str:
     return sys.stdin.read() if query == "-" else query
 
 
+@dataclass(frozen=True)
+class Answer:
+    """Rows, and what it cost to get them: bytes scanned and cents, where an engine bills."""
+
+    rows: pa.Table
+    scanned: int | None = None
+    cents: float = 0.0
+
+
+def answer_in_the_cloud(settings: Settings, select: str, given: list[str]) -> Answer:
+    """Run a SELECT on Athena over the deployed stack's lake; parameters as in `answer`.
+
+    Args:
+        settings: the stack's.
+        select: one SELECT, with distinct names for its columns.
+        given: NAME=VALUE.
+
+    Raises:
+        InputError: the SELECT or a parameter is wrong.
+        CloudError: Athena refuses.
+    """
+    from cashtag import services
+    from cashtag.warehouse import scans
+    from cashtag.warehouse.athena import AthenaWarehouse
+
+    lake = services.s3_lake(settings)
+    with AthenaWarehouse(settings, lake) as warehouse:
+        rows = warehouse.query(select, _params(lake, select, given))
+        sizes = [scan.scanned for scan in warehouse.scans]
+    return Answer(rows, sum(sizes), scans.cents(sizes, settings.aws.athena))
+
+
 def answer(settings: Settings, select: str, given: list[str]) -> pa.Table:
     """Run a SELECT over the lake; parameters that it names and nobody gave get their defaults.
 
@@ -59,13 +92,15 @@ def answer(settings: Settings, select: str, given: list[str]) -> pa.Table:
     from cashtag.warehouse.duckdb import DuckDBWarehouse
 
     lake = services.folder_lake(settings.lake)
+    with DuckDBWarehouse(lake) as warehouse:
+        rows = warehouse.query(select, _params(lake, select, given))
+    return rows.rename_columns(_distinct(rows.column_names))
+
+
+def _params(lake: Lake, select: str, given: list[str]) -> dict[str, SqlValue]:
     params = _given(given)
     missing = [name for name in sql.parameters(select) if name not in params]
-    if missing:
-        params |= _defaults(lake, missing)
-    with DuckDBWarehouse(lake) as warehouse:
-        rows = warehouse.query(select, params)
-    return rows.rename_columns(_distinct(rows.column_names))
+    return params | _defaults(lake, missing) if missing else params
 
 
 def _distinct(names: list[str]) -> list[str]:

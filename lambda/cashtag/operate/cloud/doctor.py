@@ -11,7 +11,7 @@ from typing import Any
 
 from cashtag.errors import CashtagError
 from cashtag.lake.contracts import contracts
-from cashtag.operate import account
+from cashtag.operate import account, explained
 from cashtag.operate.cloud import STEPS, parameter, redrive, schedules
 from cashtag.operate.doctor import Finding
 from cashtag.operate.stack import Stack
@@ -272,6 +272,7 @@ _PROBES: dict[str, Callable[[Visit], Iterator[Finding] | Sequence[Finding]]] = {
     "secrets": _secrets,
     "endpoint": _endpoint,
     "catalog": _catalog,
+    "sql": lambda visit: explained.examine(visit.settings, visit.session),
     "schedules": _running,
     "failures": _failures,
     "alarms": _alarms,
