@@ -22,6 +22,7 @@ check: $(VENV)/.dev ## format, lint, types, dependencies with known holes
 	$(BIN)/mypy
 	$(BIN)/cfn-lint cloudformation/*.yaml
 	$(BIN)/python cloudformation/generate.py --check
+	$(BIN)/python cloudformation/generate_quicksight.py --check
 	$(BIN)/pip-audit --skip-editable --progress-spinner off || test -n "$$CASHTAG_NO_AUDIT"
 
 bundle: $(VENV)/.dev ## the functions' zip for Lambda, build/function.zip; the same bytes for the same commit
@@ -43,8 +44,9 @@ sessions: $(VENV)/.dev ## make the session table again
 sample: $(VENV)/.dev ## make the synthetic sample again; the same bytes
 	$(BIN)/python sample_data/generate.py
 
-template: $(VENV)/.dev ## make the blocks of cloudformation/cashtag.yaml that follow from glue/ again
+template: $(VENV)/.dev ## make the blocks of the templates that follow from glue/ again
 	$(BIN)/python cloudformation/generate.py
+	$(BIN)/python cloudformation/generate_quicksight.py
 
 # checkov's dependencies conflict with ours, so it has an environment of its own.
 CHECKOV := build/checkov

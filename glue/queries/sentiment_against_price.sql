@@ -20,6 +20,7 @@ SELECT
   CAST(said.polarity AS double) AS polarity,
   CAST(said.polarity_change AS double) AS polarity_change,
   CAST(said.z AS double) AS z,
+  CAST(said.coverage AS double) AS coverage,
   CAST(known.change_percent AS double) AS change_percent_before,
   CAST(bars.change_percent AS double) AS change_percent_of_session,
   CAST(known.close AS double) AS close_before

@@ -6,6 +6,7 @@ SELECT
   CAST(account AS varchar) AS account,
   CAST(mode AS varchar) AS mode,
   CAST(symbol AS varchar) AS symbol,
+  CAST(ticker AS varchar) AS ticker,
   CAST(leg AS varchar) AS leg,
   CAST(direction AS varchar) AS direction,
   CAST(quantity AS double) AS quantity,

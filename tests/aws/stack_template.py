@@ -288,6 +288,15 @@ class Stack:
                 return self._arn("athena", f"workgroup/{name}")
             case "AWS::CloudTrail::Trail":
                 return self._arn("cloudtrail", f"trail/{name}")
+            case (
+                "AWS::QuickSight::DataSource"
+                | "AWS::QuickSight::DataSet"
+                | "AWS::QuickSight::Theme"
+                | "AWS::QuickSight::Dashboard"
+            ):
+                what = kind.split("::")[-1]
+                identifier = self.value(self.properties(logical)[f"{what}Id"])
+                return self._arn("quicksight", f"{what.lower()}/{identifier}")
         raise TemplateError(f"{logical}: the ARN of an {kind} is not known here")
 
     def attribute(self, logical: str, attribute: str) -> str:
