@@ -26,7 +26,8 @@ _HOUR = 3600.0
 _KEPT = {"\n", "\t"}
 _PREFIXES = ("[SIMULATED]", "[PAPER]", "[REAL]")
 _SUBJECT = 100  # characters of ASCII; "Publish", Amazon SNS API reference
-_MESSAGE = 240_000  # bytes of UTF-8; SNS takes 262,144, of which escapes in JSON are a part
+_MESSAGE = 262_144  # bytes of UTF-8, the escapes of JSON included; the same reference
+_SMS = 500  # bytes that the rest of a message takes at most
 _ENTRIES = 10  # of one request; "PutEvents", Amazon EventBridge API reference
 _ROUNDS = 3  # requests for entries that the bus did not take at first
 SOURCE = "sentiment.trading"
@@ -93,13 +94,15 @@ class SnsNotifier:
         from botocore.exceptions import BotoCoreError, ClientError
 
         heading = ascii_subject(subject)
-        body = plain(text).encode()[:_MESSAGE].decode("utf-8", "ignore")
+        body = plain(text) or heading
+        while (longer := len(_json(body)) + _SMS - _MESSAGE) > 0:
+            body = body.encode()[: -max(longer // 2, 4)].decode("utf-8", "ignore")
         try:
             self._client.publish(
                 TopicArn=self._topic,
                 Subject=heading,
                 MessageStructure="json",
-                Message=json.dumps({"default": body or heading, "sms": heading}),
+                Message=_json({"default": body, "sms": heading}).decode(),
             )
         except (ClientError, BotoCoreError) as error:
             _refused(error, f"announce to {self._topic}", "allow sns:Publish on it")
@@ -180,6 +183,10 @@ def _client(service: str, region: str) -> Any:
         region_name=region or None,
         config=Config(retries={"mode": "standard", "max_attempts": 5}),
     )
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode()
 
 
 def _refused(error: Exception, what: str, remedy: str) -> NoReturn:
