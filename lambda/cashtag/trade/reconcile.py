@@ -102,7 +102,8 @@ def _fills(
             else:
                 left = now["quantity"] if now is not None else 0.0
                 fits = _near(left, was["quantity"] + (filled or 0.0))
-                if not fits and now is not None and filled is not None:
+                # Buying moves the average too; but the desk buys nothing that it holds.
+                if not fits and now is not None and filled is not None and filled < 0:
                     fits = _split(was, now, filled)
             if not fits:
                 yield (
