@@ -14,12 +14,17 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 
-def open(lake: str = "lake") -> NotebookLake:  # noqa: A001, RUF100  the name notebooks expect
-    """Open a lake folder for research.
+def open(lake: str = "lake", *, stack: str | None = None) -> NotebookLake:  # noqa: A001, RUF100  the name notebooks expect
+    """Open a lake for research: a folder, `s3://BUCKET/PREFIX` with its zones below, or a stack.
+
+    Args:
+        lake: where it is; SQL runs on this machine, over copies of what it reads.
+        stack: the name of a deployed stack, as in `cashtag-dev`; SQL runs on its Athena.
 
     Raises:
-        InputError: no lake is there, or the address is no folder.
+        InputError: no lake is there.
+        CloudError: no such stack is deployed, or AWS refuses.
     """
     from cashtag.operate.notebook import open_lake
 
-    return open_lake(lake)
+    return open_lake(lake, stack)

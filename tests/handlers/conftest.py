@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import athena_site
 import pytest
-from functions_on_loopback import Functions
+from functions_on_loopback import Functions, bucket
 from loopback_aws import REGION, LoopbackAws
 
 from cashtag import services
@@ -23,7 +23,8 @@ def account() -> Iterator[LoopbackAws]:
 def functions(account: LoopbackAws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Functions]:
     """The functions, in a process that has just started."""
     account.enter(monkeypatch)
-    with athena_site.Site(account.url, region=REGION) as athena:
+    output = f"s3://{bucket('results')}/athena/output"
+    with athena_site.Site(account.url, output=output, region=REGION) as athena:
         monkeypatch.setenv("AWS_ENDPOINT_URL_ATHENA", athena.url)
         stack = Functions(account, athena)
         for name, value in stack.environment().items():

@@ -118,7 +118,7 @@ def test_what_cannot_be_answered_is_refused_by_name(call: Any, message: str, fol
 @pytest.mark.parametrize(
     ("address", "message"),
     [
-        ("s3://bucket/lake", r"this version opens folders"),
+        ("s3://", r"names no bucket; write s3://BUCKET/PREFIX"),
         ("{folder}/nowhere", r"holds no lake; make one with `cashtag run --source sample`"),
         ("{folder}/enriched", r"holds no lake"),  # a zone is not the lake
     ],

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cashtag.errors import InputError
-from cashtag.ports import Lake, SqlValue, Warehouse
+from cashtag.ports import Lake, SqlValue, Store, Warehouse
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from cashtag.settings import Settings
+
+
+ZONES = ("raw", "enriched", "signals", "ledger")
 
 
 def _day(value: date | str | None, name: str) -> date | None:
@@ -28,13 +31,14 @@ def _day(value: date | str | None, name: str) -> date | None:
 class NotebookLake:
     """Read-only access for research. Times are UTC without a zone, dates are `datetime.date`."""
 
-    def __init__(self, lake: Lake, warehouse: Warehouse, settings: Settings) -> None:
+    def __init__(self, lake: Lake, warehouse: Warehouse, settings: Settings, name: str) -> None:
         self._lake = lake
         self._warehouse = warehouse
+        self._name = name
         self.settings = settings
 
     def __repr__(self) -> str:
-        return f"cashtag.open({self._lake.raw.uri().rsplit('/', 1)[0]!r})"
+        return f"cashtag.open({self._name!r})"
 
     def tables(self) -> pd.DataFrame:
         """One row per table: name, grain, zone, partition key, columns."""
@@ -88,22 +92,72 @@ class NotebookLake:
         return self.sql(sql.load("queries", name).text, params)
 
 
-def open_lake(address: str) -> NotebookLake:
-    """Open a lake folder.
+def open_lake(address: str, stack: str | None = None) -> NotebookLake:
+    """Open a lake folder, the zones below an `s3://…`, or a deployed stack's lake by its name.
 
     Raises:
-        InputError: the folder does not exist, or holds no lake.
+        InputError: no lake is there, or `stack` names none of ours.
+        CloudError: the stack is not deployed, or AWS refuses.
     """
+    if stack is not None:
+        return _of_stack(stack)
+    if address.startswith("s3://"):
+        return _of_bucket(address)
     from cashtag import services
     from cashtag.settings import load
     from cashtag.warehouse.duckdb import DuckDBWarehouse
 
-    if address.startswith("s3://"):
-        raise InputError(f"lake = {address!r}: this version opens folders; copy the zones first")
     folder = Path(address).expanduser()
     if not any((folder / zone).is_dir() for zone in services.ZONES):
         raise InputError(
             f"lake = {address!r} holds no lake; make one with `cashtag run --source sample`"
         )
     lake = services.folder_lake(folder)
-    return NotebookLake(lake, DuckDBWarehouse(lake), load(overrides={"lake": str(folder)}))
+    settings = load(overrides={"lake": str(folder)})
+    return NotebookLake(lake, DuckDBWarehouse(lake), settings, address)
+
+
+def _of_bucket(address: str) -> NotebookLake:
+    """Zones as prefixes of one bucket, as `aws s3 sync lake s3://…` leaves them; SQL by DuckDB.
+
+    Objects are copied to this machine when a query first reads them.
+    """
+    from cashtag import services
+    from cashtag.lake.copied import CopiedStore
+    from cashtag.settings import load
+    from cashtag.warehouse.duckdb import DuckDBWarehouse
+
+    place = address.removeprefix("s3://").strip("/")
+    if not place:
+        raise InputError(f"lake = {address!r} names no bucket; write s3://BUCKET/PREFIX")
+    zones = {f"aws.{zone}": f"{place}/{zone}" for zone in ZONES}
+    settings = load(overrides={**zones, "aws.results": place})
+    lake = services.s3_lake(settings)
+    if not any(True for zone in ZONES for _ in getattr(lake, zone).list()):
+        raise InputError(
+            f"lake = {address!r} holds none of the zones {', '.join(ZONES)}; for a stack's buckets "
+            'write cashtag.open(stack="cashtag-dev")'
+        )
+    zones_here: list[Store] = [CopiedStore(getattr(lake, zone)) for zone in services.ZONES]
+    copied = Lake(*zones_here)
+    return NotebookLake(copied, DuckDBWarehouse(copied), settings, address)
+
+
+def _of_stack(name: str) -> NotebookLake:
+    """A stack's five buckets; SQL by its Athena workgroup, which bills what it scans."""
+    from cashtag import services
+    from cashtag.operate import stack
+    from cashtag.settings import load
+    from cashtag.warehouse.athena import AthenaWarehouse
+
+    prefix, dash, env = name.rpartition("-")
+    base = load(overrides={"aws.stack": prefix} if dash else None)
+    if env not in stack.ENVIRONMENTS:
+        raise InputError(
+            f"stack = {name!r} ends in none of {', '.join(stack.ENVIRONMENTS)}; write "
+            f"{base.aws.stack}-dev, or dev alone"
+        )
+    found = stack.find(base, env)
+    settings = found.settings(base)
+    lake = services.s3_lake(settings)
+    return NotebookLake(lake, AthenaWarehouse(settings, lake), settings, found.name)
