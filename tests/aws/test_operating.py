@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -15,7 +16,7 @@ from loopback_aws import LoopbackAws
 
 from cashtag.errors import CloudError, InputError
 from cashtag.operate import account, stack
-from cashtag.operate.cloud import logs, rebuilding, redrive, schedules
+from cashtag.operate.cloud import logs, rebuilding, redrive, schedules, template
 from cashtag.operate.stack import Stack
 from cashtag.settings import load
 
@@ -239,25 +240,48 @@ def test_late_in_the_evening_of_new_york_it_is_still_that_day() -> None:
     assert redrive._late(event, late + timedelta(hours=2)) is not None
 
 
-def test_what_is_no_event_is_removed_and_told(session: Any, found: Stack) -> None:
+def test_what_is_no_event_is_told_and_left_to_a_person(session: Any, found: Stack) -> None:
     deployed_stack.send(boto3.client("sqs"), "scrape", "not JSON")
-    (one,) = redrive.redrive(found, session, ("scrape",), NOON)
-    assert (one.asked, one.outcome) == ("unreadable", "no event of ours: removed")
+    deployed_stack.fail("scrape", {"action": "resume", "dt": "2026-05-08"})
+    done = {one.asked: one.outcome for one in redrive.redrive(found, session, ("scrape",), NOON)}
+    assert done == {
+        "unreadable": "no event of ours: left there",
+        "resume 2026-05-08": "handed on",
+    }
 
 
-def test_a_schedule_that_was_not_delivered_goes_to_the_function_it_was_for(
+def test_what_fails_again_meanwhile_is_left_for_the_next_call(session: Any, found: Stack) -> None:
+    deployed_stack.fail("enrich", s3_event("tweets/dt=2026-05-08/source=x/NVDA-1.jsonl.gz"))
+    handled = 0
+    for _ in redrive.redrive(found, session, ("enrich",), NOON):
+        handled += 1
+        time.sleep(0.01)  # SQS counts whole milliseconds
+        deployed_stack.fail("enrich", s3_event("tweets/dt=2026-05-08/source=x/NVDA-1.jsonl.gz"))
+        assert handled < 5
+    assert handled == 1
+
+
+def test_a_schedule_that_was_not_delivered_is_handed_on_with_its_reason(
     session: Any, found: Stack
 ) -> None:
-    arn = "arn:aws:lambda:eu-west-1:123456789012:function:cashtag-dev-scrape"
     body = '{"action":"scrape","scheduled":"2026-05-08T12:00:00Z"}'
     sqs = boto3.client("sqs")
-    deployed_stack.send(sqs, "delivery", body, TARGET_ARN=arn, ERROR_CODE="AWS.Scheduler.Throttled")
-    deployed_stack.send(sqs, "delivery", body, TARGET_ARN=arn.replace("dev-scrape", "other"))
-    rows = list(redrive.redrive(found, session, ("delivery",), NOON))
-    assert sorted((row.reason, row.outcome) for row in rows) == [
-        ("AWS.Scheduler.Throttled", "handed on"),
-        ("not told", "no event of ours: removed"),
-    ]
+    deployed_stack.send(sqs, "scrape", body, ERROR_CODE="AWS.Scheduler.Throttled")
+    (row,) = redrive.redrive(found, session, ("scrape",), NOON)
+    assert (row.asked, row.reason, row.outcome) == (
+        "scrape 2026-05-08T12:00:00Z",
+        "AWS.Scheduler.Throttled",
+        "handed on",
+    )
+
+
+def test_the_queues_are_those_of_the_template() -> None:
+    names = {
+        told["Properties"]["QueueName"]["Fn::Sub"]
+        for told in template.load()["Resources"].values()
+        if told["Type"] == "AWS::SQS::Queue"
+    }
+    assert names == {f"${{AWS::StackName}}-{name}-failures" for name in redrive.QUEUES}
 
 
 def test_a_function_that_cannot_be_called_leaves_its_failures_in_the_queue(

@@ -68,7 +68,7 @@ def make(name: str = NAME) -> None:
             Code={"ZipFile": _code()},
             Environment={"Variables": {"CASHTAG_ENRICH__MODEL": "lexicon", **environment(name)}},
         )
-    for queue in (*STEPS, "delivery"):
+    for queue in (*STEPS, "alert"):
         boto3.client("sqs").create_queue(QueueName=f"{name}-{queue}-failures")
     boto3.client("sns").create_topic(Name=f"{name}-alerts")
     s3 = boto3.client("s3")

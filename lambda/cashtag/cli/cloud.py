@@ -58,13 +58,7 @@ def logs(
 
 
 def redrive(
-    step: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[QUEUE]",
-            help="scrape, enrich, signals, trade, health, or delivery (of schedules); default all.",
-        ),
-    ] = None,
+    step: StepArgument = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only look at what waits; change nothing.")
     ] = False,
@@ -77,12 +71,10 @@ def redrive(
     """
     from cashtag.cli import output
     from cashtag.cli.progress import progress
-    from cashtag.errors import InputError
+    from cashtag.operate.cloud import logs as said
     from cashtag.operate.cloud import redrive as failures
 
-    if step is not None and step not in failures.QUEUES:
-        raise InputError(f"QUEUE {step!r} is none of: {', '.join(failures.QUEUES)}")
-    chosen = failures.QUEUES if step is None else (step,)
+    chosen = said.steps(step)
     _, stack, session = deployed(env)
     with progress("failures") as tick:
         found = list(

@@ -1,8 +1,7 @@
 """Failures that wait in the stack's dead letter queues, and how they are tried again.
 
-A queue holds what an asynchronous call was given when it failed for the last time, in the record
-of Lambda's on-failure destination; the queue `delivery` holds the input of schedules that could
-not be delivered at all, with the function that it was for. It is
+A queue holds what an asynchronous call was given when it failed for the last time: the record of
+Lambda's on-failure destination, or the input of a schedule that could not be delivered. It is
 handed to the function again, asynchronously, and only then removed: a call that dies in between
 leaves it there, and a step that runs twice ends the same. What fails again comes back.
 
@@ -12,6 +11,7 @@ An order is never late: `execute` and `manage` of an earlier day are not repeate
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
@@ -44,12 +44,12 @@ class Failure:
         return asdict(self)
 
 
-DELIVERY = "delivery"  # of schedules, whichever function they call
-QUEUES = (*STEPS, DELIVERY)
+ALERT = "alert"  # what a rule could not announce: there is nothing to hand on
+QUEUES = (*STEPS, ALERT)
 
 
 def queue(stack: Stack, step: str) -> str:
-    """Name of the queue that a step's failures wait in."""
+    """Name of the queue that a step's failures, or alerts, wait in."""
     return f"{stack.name}-{step}-failures"
 
 
@@ -74,13 +74,13 @@ def depths(stack: Stack, session: Any) -> dict[str, int]:
 def redrive(
     stack: Stack,
     session: Any,
-    queues: Sequence[str],
+    chosen: Sequence[str],
     now: datetime,
     *,
     look_only: bool = False,
     progress: Progress | None = None,
 ) -> Iterator[Failure]:
-    """Hand the failures of these queues to their functions again; yield what became of each.
+    """Hand the failures of these steps to their functions again; yield what became of each.
 
     With `look_only` nothing is handed on or removed; the messages are hidden from others for no
     time at all. What arrives while this is at work is left for the next call.
@@ -89,27 +89,17 @@ def redrive(
         CloudError: SQS or Lambda refuses; what was handed on until then is removed.
     """
     waiting = depths(stack, session)
-    total, done = sum(waiting[step] for step in queues), 0
+    total, done = sum(waiting[step] for step in chosen), 0
     client = account.client(session, "sqs")
     functions = account.client(session, "lambda")
-    for step in queues:
+    for step in chosen:
+        name = stack.output(f"{step.capitalize()}Function")
         for url, message in _messages(client, stack, step, look_only):
             asked, told = payload(message)
-            name = _function(stack, step, message)
-            outcome = "waits"
+            outcome, finished = "waits", False
             if not look_only:
-                outcome = "handed on"
-                if asked is None or name is None:
-                    outcome = "no event of ours: removed"
-                elif late := _late(asked, now):
-                    outcome = f"removed: {late}"
-                else:
-                    with account.explained(f"function {name} cannot be called"):
-                        functions.invoke(
-                            FunctionName=name,
-                            InvocationType="Event",
-                            Payload=json.dumps(asked).encode(),
-                        )
+                outcome, finished = _hand_on(functions, name, asked, now)
+            if finished:
                 with account.explained(f"queue {queue(stack, step)} cannot be emptied"):
                     client.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
             done += 1
@@ -118,11 +108,27 @@ def redrive(
             yield Failure(step, summary(asked), told["reason"], told["attempts"], outcome)
 
 
+def _hand_on(
+    functions: Any, name: str, asked: dict[str, Any] | None, now: datetime
+) -> tuple[str, bool]:
+    """Call the function with what it was asked; what came of it, and whether it is done with."""
+    if asked is None:
+        return "no event of ours: left there", False
+    if late := _late(asked, now):
+        return f"removed: {late}", True
+    with account.explained(f"function {name} cannot be called"):
+        functions.invoke(
+            FunctionName=name, InvocationType="Event", Payload=json.dumps(asked).encode()
+        )
+    return "handed on", True
+
+
 def _messages(
     client: Any, stack: Stack, step: str, look_only: bool
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each message that was there when the call began, once."""
     seen: set[str] = set()
+    began = time.time() * 1000  # SQS counts milliseconds; what failed again meanwhile is newer
     with account.explained(f"queue {queue(stack, step)} cannot be read"):
         url = client.get_queue_url(QueueName=queue(stack, step))["QueueUrl"]
     while True:
@@ -134,7 +140,7 @@ def _messages(
                 MessageSystemAttributeNames=["All"],
                 MessageAttributeNames=["All"],
             ).get("Messages", [])
-            fresh = [message for message in got if message["MessageId"] not in seen]
+            fresh = [m for m in got if m["MessageId"] not in seen and _sent(m) <= began]
             for message in got if look_only else ():
                 client.change_message_visibility(
                     QueueUrl=url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
@@ -144,6 +150,10 @@ def _messages(
         for message in fresh:
             seen.add(message["MessageId"])
             yield url, message
+
+
+def _sent(message: dict[str, Any]) -> float:
+    return float(message.get("Attributes", {}).get("SentTimestamp", 0))
 
 
 def payload(message: dict[str, Any]) -> tuple[dict[str, Any] | None, dict[str, Any]]:
@@ -181,15 +191,6 @@ def summary(asked: dict[str, Any] | None) -> str:
         return ", ".join(keys[:3]) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")
     day = asked.get("dt") or asked.get("session") or asked.get("scheduled") or ""
     return f"{asked.get('action', 'event')} {day}".strip()
-
-
-def _function(stack: Stack, step: str, message: dict[str, Any]) -> str | None:
-    """The function that a message is for; None where it is none of the stack's."""
-    if step != DELIVERY:
-        return stack.output(f"{step.capitalize()}Function")
-    arn = message.get("MessageAttributes", {}).get("TARGET_ARN", {}).get("StringValue", "")
-    name = str(arn).rpartition(":")[2]
-    return name if name in {stack.output(f"{one.capitalize()}Function") for one in STEPS} else None
 
 
 def _late(asked: dict[str, Any], now: datetime) -> str | None:
