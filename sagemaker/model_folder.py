@@ -102,6 +102,7 @@ def renew(folder: Path) -> None:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise PackagingError(f"{folder} is no packaged folder ({error!r})") from error
     shutil.copyfile(CODE, folder / FILES["code"])
+    manifest["batch_tokens"] = code.BATCH_TOKENS
     _state(folder, manifest, "code")
     _write_manifest(folder, manifest)
     show(str(folder))

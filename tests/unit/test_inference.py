@@ -346,7 +346,7 @@ def test_no_batch_is_larger_than_its_tokens(model: Any) -> None:
             return model.session.run(names, feed)
 
     answers(model._replace(session=Watching()), [f"{i} " * (i % 100 + 1) for i in range(300)])
-    assert max(sizes) <= model.batch_tokens == 1024
+    assert max(sizes) <= model.batch_tokens == 256
 
 
 def test_memory_is_flat_over_many_texts(model: Any) -> None:

@@ -43,6 +43,7 @@ import json
 import math
 import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -56,7 +57,7 @@ PARTS = ("weights", "tokenizer", "code")  # of a package, each with its sha256 i
 MAX_TEXTS = 512
 MAX_CHARACTERS = 100_000
 MAX_PAYLOAD_BYTES = 6 * 2**20  # SageMaker's own limit for real-time; 4 MB for serverless
-BATCH_TOKENS = 1024  # padded tokens in one run of the graph: activations stay in the cache
+BATCH_TOKENS = 256  # padded tokens in one run of the graph: activations stay in the cache
 TOKENIZED_AT_ONCE = 4096  # texts: memory stays flat over any number of them
 DIGITS = 6  # decimals of a probability: what fp32 arithmetic holds on any processor
 
@@ -93,6 +94,8 @@ class Model(NamedTuple):
     columns: tuple[int, ...]
     """Which column of the logits is negative, neutral, positive."""
     batch_tokens: int
+    threads: int
+    """Batches that are computed at once."""
     unknown: int | None
     """Id of the unknown token; None where every text has tokens (byte-level tokenizers)."""
 
@@ -119,11 +122,10 @@ def model_fn(model_dir: str) -> Model:
     tokenizer.no_padding()
     tokenizer.enable_truncation(int(manifest["max_tokens"]))
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = _setting("THREADS", processors())
-    options.inter_op_num_threads = 1
+    # Batches run side by side, each on one thread: nobody waits for half a product, and the sums
+    # are the same on any number of threads.
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.enable_mem_pattern = False  # a plan kept per batch shape is memory that grows
-    # Threads that wait in a loop for their next piece starve whoever shares the processors.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(
         str(folder / manifest["weights"]["file"]), options, providers=["CPUExecutionProvider"]
@@ -136,6 +138,7 @@ def model_fn(model_dir: str) -> Model:
         session=session,
         columns=tuple(manifest["labels"].index(label) for label in LABELS),
         batch_tokens=_setting("BATCH_TOKENS", int(manifest.get("batch_tokens", BATCH_TOKENS))),
+        threads=_setting("THREADS", processors()),
         unknown=None if unknown is None else tokenizer.token_to_id(unknown),
     )
     predict_fn({"inputs": ["warm-up: the first run makes room for all that follow"]}, model)
@@ -305,13 +308,17 @@ def _answers(
         usage["unknown_tokens"] += sum(ids.count(model.unknown) for ids in tokens)
     # Sorted by content too: a set of texts makes the same batches in whatever order they came.
     distinct = sorted(set(tokens), key=lambda ids: (-len(ids), ids))
-    found: dict[tuple[int, ...], list[float]] = {}
+    batches = []
     start = 0
     while start < len(distinct):
         size = max(1, model.batch_tokens // len(distinct[start]))
-        batch = distinct[start : start + size]
-        found.update(zip(batch, _probabilities(batch, model).tolist(), strict=True))
+        batches.append(distinct[start : start + size])
         start += size
+    found: dict[tuple[int, ...], list[float]] = {}
+    with ThreadPoolExecutor(max(1, min(model.threads, len(batches)))) as pool:
+        answers = pool.map(lambda batch: _probabilities(batch, model), batches)
+        for batch, probabilities in zip(batches, answers, strict=True):
+            found.update(zip(batch, probabilities.tolist(), strict=True))
     rows: list[list[float] | None] = [None] * len(texts)
     for i, ids in zip(where, tokens, strict=True):
         rows[i] = list(found[ids])
