@@ -13,11 +13,6 @@ from datetime import UTC, date, datetime
 from typing import Any
 from urllib.parse import unquote_plus
 
-from aws_lambda_powertools.utilities.data_classes.s3_event import (
-    S3Event,
-    S3EventBridgeNotificationEvent,
-)
-
 from cashtag import sessions
 from cashtag.errors import InputError
 
@@ -57,6 +52,11 @@ def _objects(event: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Bucket and decoded key of every object that was created."""
     if event.get("Event") == "s3:TestEvent":
         return
+    from aws_lambda_powertools.utilities.data_classes.s3_event import (
+        S3Event,
+        S3EventBridgeNotificationEvent,
+    )
+
     try:
         if event.get("source") == "aws.s3":
             told = S3EventBridgeNotificationEvent(dict(event))

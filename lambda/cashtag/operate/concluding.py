@@ -8,6 +8,7 @@ is told, and the same step again announces it.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -68,7 +69,7 @@ def announcer(env: Env) -> alerts.Alerts:
 
 
 def signals(env: Env, dt: date, out: alerts.Alerts) -> Concluded:
-    """Make the day's signals; announce the fills that settling brought, send the signals' events.
+    """Make the day's signals; announce fills and crosses, send the signals' events.
 
     Raises what `steps.signals` raises.
     """
@@ -78,7 +79,27 @@ def signals(env: Env, dt: date, out: alerts.Alerts) -> Concluded:
     if env.settings.alerts.trades and done.settled is not None and done.settled.new:
         for trade in done.settled.trades:
             out.alert(*digest.trade_alert(trade))
+    if env.settings.alerts.crosses and dt == done.session:
+        for subject, text in _crosses(env, done.session):
+            out.alert(subject, text)
     return Concluded(done, _send(env, done, out))
+
+
+def _crosses(env: Env, session: date) -> Iterator[tuple[str, str]]:
+    """Subject and text of each ticker whose short average crossed its long one with the last bar."""
+    for row in _published(env, "daily_features", session, ["ticker", "cross", "cross_text"]):
+        if row["cross"] is not None:
+            yield f"{row['ticker']}: {row['cross']} cross before {session}", row["cross_text"]
+
+
+def _published(env: Env, table: str, session: date, columns: list[str]) -> list[dict[str, Any]]:
+    from cashtag.lake.contracts import contract
+    from cashtag.lake.partitions import read
+
+    rows = read(env.lake, contract(table), session)
+    assert rows is not None, "it was published a moment ago"
+    found: list[dict[str, Any]] = rows.select(columns).to_pylist()
+    return found
 
 
 def plan(env: Env, session: date, out: alerts.Alerts, settled: Settled | None = None) -> Planned:
@@ -187,12 +208,7 @@ def _send(env: Env, done: steps.Signalled, out: alerts.Alerts) -> int:
 
 
 def _details(env: Env, session: date) -> list[dict[str, Any]]:
-    from cashtag.lake.contracts import contract
-    from cashtag.lake.partitions import read
-
-    table = read(env.lake, contract("daily_signals"), session)
-    assert table is not None, "it was published a moment ago"
-    rows = table.select(["kind", *_EVENT.values()]).to_pylist()
+    rows = _published(env, "daily_signals", session, ["kind", *_EVENT.values()])
     return [
         {"session": session.isoformat()}
         | {name: _plain(row[column]) for name, column in _EVENT.items()}
