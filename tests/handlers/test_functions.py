@@ -14,11 +14,12 @@ import pytest
 from functions_on_loopback import PARAMETER, Functions, bucket, put_event
 
 from cashtag import services, sessions, steps
-from cashtag.errors import InputError, SettingsError, StoreError
+from cashtag.errors import InputError, SettingsError, SourceRefused, StoreError
 from cashtag.handlers import running
 from cashtag.lake import layout, lines
 from cashtag.ports import Day, Fetched, SourceHealth
 from cashtag.scrape import manifest
+from cashtag.scrape.fetch import Unsuccessful
 from cashtag.sentiment.store import ScorerUnavailable
 
 MONDAY = date(2026, 5, 11)
@@ -354,6 +355,18 @@ def test_errors_of_ours_leave_blotted_and_keep_their_kind(
     (line,) = [json.loads(line) for line in functions.log.splitlines()]
     assert (line["level"], line["step"], line["error"]) == ("ERROR", "enrich", "ScorerUnavailable")
     assert line["message"] == "endpoint says [secret]"
+
+
+def test_an_error_that_is_made_of_more_than_a_text_leaves_as_what_it_is_a_kind_of(
+    functions: Functions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> None:
+        raise Unsuccessful("the site answers 403", 403, body=b"<html>")
+
+    monkeypatch.setattr(steps, "enrich", broken)
+    with pytest.raises(SourceRefused, match="the site answers 403") as told:
+        functions.invoke("enrich", {"keys": ["tweets/x"]})
+    assert type(told.value) is SourceRefused
 
 
 def test_an_error_that_is_none_of_ours_tells_no_text(

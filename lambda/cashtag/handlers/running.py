@@ -42,7 +42,7 @@ def step(handler: Handler) -> Handler:
         except CashtagError as error:
             told = redacted(str(error))
             log.error(told, step=name, request=request, error=type(error).__name__)
-            raise type(error)(told) from None
+            raise _kin(error)(told) from None
         except Exception as error:
             told = f"{_kind(error)} at {_where(error)}"
             log.error(told, step=name, request=request, error=type(error).__name__)
@@ -58,6 +58,12 @@ def seconds_left(context: Any, reserve: float) -> float | None:
     """Seconds until Lambda ends the function, less `reserve`; None outside of Lambda."""
     left = getattr(context, "get_remaining_time_in_millis", None)
     return None if left is None else max(0.0, left() / 1000.0 - reserve)
+
+
+def _kin(error: CashtagError) -> type[CashtagError]:
+    """The nearest kind of an error that is made of a text alone."""
+    kinds = (kind for kind in type(error).__mro__ if issubclass(kind, CashtagError))
+    return next(kind for kind in kinds if "__init__" not in vars(kind))
 
 
 def _kind(error: Exception) -> str:
