@@ -4,11 +4,34 @@ from __future__ import annotations
 
 import http.client
 import os
+from collections.abc import Callable
 from typing import Any
 
 REGION = "eu-west-1"
 NUMBER = "123456789012"  # the account that moto answers for
 SECRET = "PLANTED-aws-secret-key-loopback"  # noqa: S105  planted, to be looked for
+
+
+class Policies:
+    """Keeps bucket policies without applying them: moto denies without regard to conditions.
+
+    So it would refuse every request to a bucket that is to be read over TLS only.
+    """
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+        self.kept: dict[str, bytes] = {}
+
+    def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Any:
+        bucket, method = environ["PATH_INFO"].strip("/"), environ["REQUEST_METHOD"]
+        if environ.get("QUERY_STRING") != "policy":
+            return self.app(environ, start)
+        if method == "PUT":
+            self.kept[bucket] = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+            start("204 No Content", [])
+            return [b""]
+        start("200 OK", [("Content-Type", "application/json")])
+        return [self.kept[bucket]]
 
 
 class LoopbackAws:
@@ -19,6 +42,8 @@ class LoopbackAws:
 
         self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
         self._server.start()
+        running: Any = self._server._server
+        running.app = Policies(running.app)
         self.host, self.port = self._server.get_host_and_port()
         self.url = f"http://{self.host}:{self.port}"
 
@@ -36,6 +61,10 @@ class LoopbackAws:
     def enter(self, monkeypatch: Any) -> None:
         """Empty the account; give this process credentials and a region of it, and no others."""
         self.reset()
+        self.lead(monkeypatch)
+
+    def lead(self, monkeypatch: Any) -> None:
+        """Give this process credentials and a region of the account as it is, and no others."""
         for name in [name for name in os.environ if name.startswith(("AWS_", "CASHTAG_"))]:
             monkeypatch.delenv(name)
         for name, value in self.environment().items():

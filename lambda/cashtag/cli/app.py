@@ -13,6 +13,7 @@ from cashtag.cli import (
     cost,
     data,
     day,
+    deploying,
     forgetting,
     model,
     rescoring,
@@ -55,6 +56,10 @@ app.command("cost", epilog="Example: cashtag cost --tweets-per-day 3000")(cost.c
 app.command("logs", epilog="Example: cashtag logs signals --since 2h --follow")(cloud.logs)
 app.command("redrive", epilog="Example: cashtag redrive enrich --dry-run")(cloud.redrive)
 app.add_typer(running.services, name="services")
+app.command(
+    "deploy", epilog="Example: cashtag deploy --env dev --parameter AlertEmail=me@example.com"
+)(deploying.deploy)
+app.command("destroy", epilog="Example: cashtag destroy --env dev")(deploying.destroy)
 app.add_typer(review.review, name="review")
 app.add_typer(data.importing, name="import")
 app.add_typer(data.exporting, name="export")

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from cashtag.settings.base import Count, NonNegative, Positive, Section
+from cashtag.settings.base import Count, CountOrNone, NonNegative, Positive, Section
 
 # A bucket, or a bucket and the prefix below which the zone lies; empty: not deployed.
 Place = Annotated[
@@ -89,6 +89,15 @@ class Functions(Section):
     unzipped_megabytes: Annotated[float, Field(gt=0.0, le=250.0)]
 
 
+class Deploying(Section):
+    """How a deployment is followed, and what is left to others."""
+
+    poll_seconds: Positive
+    minutes: Positive
+    smoke_seconds: Annotated[float, Field(gt=0.0, le=900.0)]
+    unreserved_concurrency: CountOrNone
+
+
 class Aws(Section):
     """One deployed stack, `<stack>-<environment>`."""
 
@@ -115,3 +124,4 @@ class Aws(Section):
     prices: Prices
     usage: Usage
     functions: Functions
+    deploy: Deploying
