@@ -25,12 +25,13 @@ from botocore.config import Config
 from dispatcher import Dispatcher, event_of
 from endpoint_site import Endpoint
 from internet import Internet
+from lambda_api import LambdaApi
 from lambda_sandbox import Definition, Function, Outcome, TaskRoot
 from live_world import token
 from moody_world import MoodyWorld
 from permissions import Permissions
 from stack_template import REGION, Stack, parse
-from stack_wiring import Put, Wiring
+from stack_wiring import Delivery, Put, Wiring
 
 TEMPLATE = Path(__file__).parents[2] / "cloudformation" / "cashtag.yaml"
 NAME = "cashtag-dev"
@@ -53,6 +54,9 @@ minimum = 2
 
 [live]
 contact = "desk@example.org"
+
+[models.sagemaker]
+backoff_seconds = [0.05, 0.5]
 
 [aws.athena]
 poll_seconds = 0.02
@@ -141,6 +145,29 @@ class Cloud:
             entry.outcome for entry in self.dispatcher.journal if function in (None, entry.function)
         ]
 
+    def operator(self) -> dict[str, str]:
+        """Environment of a person's commands against this account: all is allowed to them."""
+        return {
+            "AWS_ENDPOINT_URL": self.gateway.url,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": self.gateway.owner,
+            "AWS_SECRET_ACCESS_KEY": "worth-nothing",
+            "AWS_CONFIG_FILE": "/dev/null",
+            "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "NO_PROXY": "127.0.0.1",
+        }
+
+    def _invoke(self, name: str, event: Any, wait: bool) -> Outcome | None:
+        """Lambda's Invoke: now, or as an event."""
+        arn = self.stack._arn("lambda", f"function:{name}")
+        logical = next(key for key, f in self.functions.items() if f.definition.arn == arn)
+        if wait:
+            return self.functions[logical].invoke(event)
+        self.dispatcher.deliver(Delivery(f"invoked {name}", "Invoke", arn, event))
+        return None
+
     # ------------------------------------------------------------ building it
 
     def _build(self) -> None:
@@ -154,7 +181,8 @@ class Cloud:
         self.net = enter(Internet(self.world.sites(), self.folder))
         self.endpoint = enter(Endpoint(self.stack.outputs()["EndpointName"]))
         self.endpoint.told = moody_world.prediction
-        self.gateway.upstreams["sagemaker-runtime"] = self.endpoint.url
+        api = enter(LambdaApi(self._invoke))
+        self.gateway.upstreams |= {"sagemaker-runtime": self.endpoint.url, "lambda-invoke": api.url}
         self._operate()
         self.functions = {
             logical: Function(definition, self.root, self.folder, self._network(), width)

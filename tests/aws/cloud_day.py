@@ -146,12 +146,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             wrong += cloud.gateway.unknown
             print("the same days on a laptop …", flush=True)
             (folder / "laptop").mkdir()
-            lake = laptop.run(
-                folder / "laptop",
-                cloud.objects("raw"),
-                laptop.settings(cloud),
-                cloud.endpoint.environ(),
-            )
+            lake = laptop.run(folder / "laptop", cloud)
             for zone in laptop.ZONES:
                 theirs = cloud.objects(zone)
                 found = laptop.differences(zone, theirs, laptop.of_folder(lake, zone))

@@ -26,25 +26,28 @@ OF_THE_STACK = ("_ANNOUNCED/", "_SENT/")
 MARKERS = ("_SUCCESS/", "_PUBLISHED/")
 
 
-def settings(cloud: Any) -> str:
-    """The laptop's cashtag.toml: what lies in the stack's parameter, and the model it asks."""
-    told = f'[enrich]\nmodel = "sagemaker"\n\n[models.sagemaker]\nname = "{cloud.endpoint.name}"\n'
-    return f"{cloud.settings}\n{told}"
+def environ(cloud: Any) -> dict[str, str]:
+    """What sets the laptop to the stack's model, as the stack's functions are set to it."""
+    return {
+        **cloud.endpoint.environ(),
+        "CASHTAG_ENRICH__MODEL": "sagemaker",
+        "CASHTAG_MODELS__SAGEMAKER__NAME": cloud.endpoint.name,
+    }
 
 
-def run(folder: Path, raw: Mapping[str, bytes], toml: str, environ: Mapping[str, str]) -> Lake:
-    """Make every day again, on this machine, from raw objects; return the lake."""
+def run(folder: Path, cloud: Any) -> Lake:
+    """Make every day of a cloud again, on this machine, from its raw objects; return the lake."""
     lake = services.folder_lake(folder / "lake")
-    for key, body in raw.items():
+    for key, body in cloud.objects("raw").items():
         lake.raw.put(key, body)
-    (folder / "cashtag.toml").write_text(toml)
+    (folder / "cashtag.toml").write_text(cloud.settings)
     done = subprocess.run(
         [
             *(sys.executable, "-c", "from cashtag.cli import main; main()"),
             *("rebuild", "--no-report", "--lake", "lake"),
         ],
         cwd=folder,
-        env={**os.environ, **environ},
+        env={**os.environ, **environ(cloud)},
         capture_output=True,
         text=True,
         check=False,

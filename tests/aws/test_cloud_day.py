@@ -42,12 +42,7 @@ def day(task_root: TaskRoot, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 @pytest.fixture(scope="module")
 def here(day: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Lake:
     """The same days on a laptop, from the same raw objects."""
-    return laptop.run(
-        tmp_path_factory.mktemp("laptop"),
-        day.objects("raw"),
-        laptop.settings(day),
-        day.endpoint.environ(),
-    )
+    return laptop.run(tmp_path_factory.mktemp("laptop"), day)
 
 
 def answers(day: Cloud, function: str, what: str = "") -> list[Any]:

@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import alpaca_options_site as options_site
+from endpoint_site import POISON
 from feeds_site import filing, item, rss
 from internet import Site
 from live_world import World
@@ -106,10 +107,19 @@ def chain(ticker: str, day: date) -> tuple[str, bytes]:
 
 
 class MoodyWorld(World):
-    """The world of all three days; `turn_to` a day for its news."""
+    """The world of all three days; `turn_to` a day for its news.
 
-    def __init__(self, tickers: tuple[str, ...] = TICKERS) -> None:
-        super().__init__(DAYS[-1], tickers, XSite(default=POSTS, says=says))
+    What is said about the tickers in `poisoned` no model takes.
+    """
+
+    def __init__(
+        self, tickers: tuple[str, ...] = TICKERS, poisoned: frozenset[str] = frozenset()
+    ) -> None:
+        def written(query: str, number: int) -> str:
+            text = says(query, number)
+            return f"{text} {POISON}" if query.split(" ")[0].strip("($") in poisoned else text
+
+        super().__init__(DAYS[-1], tickers, XSite(default=POSTS, says=written))
         self.turn_to(DAYS[0])
 
     def turn_to(self, day: date) -> Mapping[str, Site]:
