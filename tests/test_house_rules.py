@@ -48,6 +48,7 @@ MAY_USE_NETWORK = (
     "sentiment/sagemaker.py",
     "sentiment/comprehend.py",
     "sentiment/bedrock.py",
+    "sentiment/connecting.py",
     "trade/alpaca.py",
     "alerts.py",
     "operate/",

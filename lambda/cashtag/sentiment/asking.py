@@ -1,12 +1,12 @@
 """One request after the other until every text is settled: retries, and the halving of batches.
 
-Knows nothing of a network: `Endpoint.invoke` asks once, and raises `Passing` for what may be
-otherwise in a moment, `Refused` for a 4xx, ScorerUnavailable for what is final.
+Knows nothing of a network: `Endpoint.invoke` asks once, and raises `Later` for what may be
+otherwise in a moment, `Refused` for a 4xx, ScorerUnavailable for what is final. Batches share one
+patience: as long as the endpoint answers any of them, the others go on asking.
 """
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -15,14 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from cashtag.sentiment import invocation
+from cashtag.sentiment.calls import Later, Patience
 from cashtag.sentiment.store import ScorerUnavailable
 
 PROBE = "The company reports its results on Thursday after the close."
-_DOUBLINGS = 30  # beyond, the longest wait holds anyway
-
-
-class Passing(Exception):
-    """Something that may be otherwise at the next attempt."""
 
 
 class Refused(Exception):
@@ -38,10 +34,8 @@ class Endpoint:
     """Makes the error of what was found and its remedy (None: the usual one)."""
     check: str
     """What to look at when it refuses everything."""
-    seconds: float
-    """The longest it may go without any answer."""
-    backoff: tuple[float, float]
-    """The longest first wait, and the longest, seconds."""
+    patience: Patience
+    """How long it may go without any answer, to whichever batch."""
 
 
 class Asking:
@@ -49,7 +43,6 @@ class Asking:
 
     def __init__(self, endpoint: Endpoint, version: str | None = None) -> None:
         """The endpoint's patience begins now."""
-        self.stop = threading.Event()
         self._endpoint = endpoint
         self._version = version
         self._heard = time.monotonic()
@@ -57,40 +50,46 @@ class Asking:
     def version(self) -> str:
         """Ask for the model's version, by a plain sentence. Raises ScorerUnavailable."""
         try:
-            return self.reply([invocation.spelled(PROBE)]).version
+            return self._reply([invocation.spelled(PROBE)], threading.Event()).version
         except Refused as refused:
             raise self._endpoint.unavailable(
                 f"refuses a plain sentence ({refused})", self._endpoint.check
             ) from refused
 
-    def settle(self, spelt: Sequence[bytes]) -> tuple[np.ndarray, dict[int, str]]:
-        """Return a row for every text, and the reasons of those that are refused for good."""
+    def settle(
+        self, spelt: Sequence[bytes], stopped: threading.Event
+    ) -> tuple[np.ndarray, dict[int, str]]:
+        """Return a row for every text, and the reasons of those that are refused for good.
+
+        Raises:
+            ScorerUnavailable: final, lasting too long, or `stopped` because another batch failed.
+        """
         try:
-            return self.reply(spelt).rows, {}
+            return self._reply(spelt, stopped).rows, {}
         except Refused as refused:
             if len(spelt) == 1:
-                return self._doubted(spelt, refused)
+                return self._doubted(spelt, refused, stopped)
         half = len(spelt) // 2
-        first, faults = self.settle(spelt[:half])
-        second, more = self.settle(spelt[half:])
+        first, faults = self.settle(spelt[:half], stopped)
+        second, more = self.settle(spelt[half:], stopped)
         return np.vstack([first, second]), faults | {half + i: why for i, why in more.items()}
 
     def _doubted(
-        self, spelt: Sequence[bytes], refused: Refused
+        self, spelt: Sequence[bytes], refused: Refused, stopped: threading.Event
     ) -> tuple[np.ndarray, dict[int, str]]:
         """A text that was refused: is it the text, or the endpoint?"""
         try:
-            self.reply([invocation.spelled(PROBE)])
+            self._reply([invocation.spelled(PROBE)], stopped)
         except Refused as also:
             raise self._endpoint.unavailable(
                 f"refuses every text ({also})", self._endpoint.check
             ) from refused
         try:
-            return self.reply(spelt).rows, {}
+            return self._reply(spelt, stopped).rows, {}
         except Refused as again:
             return np.full((1, 3), np.nan), {0: str(again)}
 
-    def reply(self, spelt: Sequence[bytes]) -> invocation.Answer:
+    def _reply(self, spelt: Sequence[bytes], stopped: threading.Event) -> invocation.Answer:
         """Ask until there is a whole answer of the model that was there before.
 
         Raises:
@@ -105,8 +104,8 @@ class Asking:
             except Refused:
                 self._heard = time.monotonic()
                 raise
-            except (Passing, invocation.BrokenAnswer) as fault:
-                self._wait(attempt, fault)
+            except (Later, invocation.BrokenAnswer) as fault:
+                self._wait(attempt, fault, stopped)
                 attempt += 1
                 continue
             except invocation.ForeignAnswer as foreign:
@@ -122,16 +121,17 @@ class Asking:
                 )
             return answer
 
-    def _wait(self, attempt: int, fault: Exception) -> None:
+    def _wait(self, attempt: int, fault: Exception, stopped: threading.Event) -> None:
         """Sleep before another attempt. Raises ScorerUnavailable when there will be none."""
-        shortest, longest = self._endpoint.backoff
-        delay = random.uniform(0, min(longest, shortest * 2 ** min(attempt, _DOUBLINGS)))
-        seconds = self._endpoint.seconds
-        if time.monotonic() + delay > self._heard + seconds:
+        patience = self._endpoint.patience
+        pause = patience.pause(attempt)
+        if time.monotonic() + pause > self._heard + patience.seconds:
             raise self._endpoint.unavailable(
-                f"has not answered for {seconds:g} s (enrich.score_deadline_seconds): {fault}", None
+                f"has not answered for {patience.seconds:g} s (enrich.score_deadline_seconds): "
+                f"{fault}",
+                None,
             ) from fault
-        if self.stop.wait(delay):
+        if stopped.wait(pause):
             raise self._endpoint.unavailable(
                 "is asked no more, for another batch failed", None
             ) from fault

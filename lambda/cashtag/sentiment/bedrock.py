@@ -20,11 +20,11 @@ from typing import Any
 
 import numpy as np
 
-from cashtag.redaction import remember
 from cashtag.sentiment import prompt
 from cashtag.sentiment.answered import About, Answered
 from cashtag.sentiment.calls import Later, Patience, at_once, passes, told
 from cashtag.sentiment.comprehend import CANARY, probabilities_of
+from cashtag.sentiment.connecting import OTHERWISE, connected
 from cashtag.sentiment.store import ScorerUnavailable
 from cashtag.settings import Settings
 
@@ -42,7 +42,6 @@ _REMEDIES = {
     "NoRegionError": "set AWS_DEFAULT_REGION to one that offers the model",
     "ParamValidationError": "check models.bedrock.model_id",
 }
-_OTHERWISE = "the next run asks again"
 
 
 class BedrockScorer:
@@ -135,7 +134,7 @@ class BedrockScorer:
             if passes(code, status):
                 raise Later(f"{code}: {message}") from error
             raise ScorerUnavailable(
-                f"Bedrock refused ({code}: {message}); {_REMEDIES.get(code, _OTHERWISE)}"
+                f"Bedrock refused ({code}: {message}); {_REMEDIES.get(code, OTHERWISE)}"
             ) from error
         except (BotoCoreError, ResponseParserError, AttributeError, TypeError, ValueError) as error:
             # The last three are what botocore's parser raises for JSON of another shape.
@@ -160,35 +159,5 @@ class BedrockScorer:
     def _prepare(self) -> Any:
         """The client, made once and used by all threads."""
         if self._client is None:
-            self._client = self._made()
+            self._client = connected("bedrock-runtime", "Bedrock", self._rules, _REMEDIES)
         return self._client
-
-    def _made(self) -> Any:
-        try:
-            import boto3
-        except ImportError as error:
-            raise ScorerUnavailable(
-                "boto3 is not installed; install cashtag[aws], or choose another model "
-                "(enrich.model)"
-            ) from error
-        from botocore.config import Config
-        from botocore.exceptions import BotoCoreError
-
-        config = Config(
-            connect_timeout=self._rules.connect_timeout_seconds,
-            read_timeout=self._rules.read_timeout_seconds,
-            max_pool_connections=self._rules.concurrency,
-            retries={"mode": "standard", "total_max_attempts": 1},  # ours know the deadline
-        )
-        session = boto3.Session()
-        try:
-            held = session.get_credentials()
-            if held is not None:
-                known = held.get_frozen_credentials()
-                remember(known.secret_key, known.token)
-            return session.client("bedrock-runtime", config=config)
-        except (BotoCoreError, ValueError) as error:  # a ValueError is an endpoint that is none
-            name, message, _ = told(error)
-            raise ScorerUnavailable(
-                f"Bedrock: {message}; {_REMEDIES.get(name, _OTHERWISE)}"
-            ) from error

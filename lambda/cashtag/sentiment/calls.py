@@ -21,6 +21,7 @@ from cashtag.sentiment.store import ScorerUnavailable
 T = TypeVar("T")
 Item = TypeVar("Item")
 
+_DOUBLINGS = 30  # beyond, the longest pause holds anyway
 _TOLD = 200  # characters of somebody else's words in a message
 _SERVER_ERRORS = 500
 _TOO_MANY = 429
@@ -36,11 +37,16 @@ class Later(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long one question may go without an answer, and the bounds of the pauses, seconds."""
+    """How long there may be no answer, and the bounds of the pauses, seconds."""
 
     seconds: float
     first_pause: float
     longest_pause: float
+
+    def pause(self, attempt: int) -> float:
+        """How long to wait after so many attempts (from 0) had no answer; drawn anew each time."""
+        bound = self.first_pause * 2.0 ** min(attempt, _DOUBLINGS)
+        return random.uniform(0.0, min(bound, self.longest_pause))
 
     def ask(self, call: Callable[[], T], model: str, stopped: threading.Event) -> T:
         """Call until there is an answer.
@@ -49,12 +55,12 @@ class Patience:
             ScorerUnavailable: none within `seconds`, or another question had none.
         """
         end = time.monotonic() + self.seconds
-        bound = self.first_pause
+        attempt = 0
         while True:
             try:
                 return call()
             except Later as error:
-                pause = random.uniform(0.0, bound)
+                pause = self.pause(attempt)
                 if time.monotonic() + pause >= end:
                     raise ScorerUnavailable(
                         f"{model} gave no answer within {self.seconds:g} s "
@@ -62,7 +68,7 @@ class Patience:
                     ) from error
                 if stopped.wait(pause):
                     raise ScorerUnavailable(f"{model}: another question had no answer") from error
-                bound = min(2 * bound, self.longest_pause)
+                attempt += 1
 
 
 def at_once(
@@ -70,7 +76,7 @@ def at_once(
 ) -> list[T]:
     """Do the work on every item, so many at once; return the results in the items' order.
 
-    The first error stops the others, and is raised.
+    The first error stops the others, and is raised: the work sees `stopped` set.
     """
     stopped = threading.Event()
     with ThreadPoolExecutor(max_workers=max(1, min(threads, len(items)))) as pool:

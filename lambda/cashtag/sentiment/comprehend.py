@@ -24,9 +24,9 @@ from typing import Any
 
 import numpy as np
 
-from cashtag.redaction import remember
 from cashtag.sentiment.answered import Answered
 from cashtag.sentiment.calls import Later, Patience, at_once, passes, plain, told
+from cashtag.sentiment.connecting import OTHERWISE, connected
 from cashtag.sentiment.store import ScorerUnavailable
 from cashtag.settings import Settings
 
@@ -49,7 +49,6 @@ _REMEDIES = {
     "NoCredentialsError": "set AWS_PROFILE, or choose another model (enrich.model)",
     "NoRegionError": "set AWS_DEFAULT_REGION to one that offers Comprehend",
 }
-_OTHERWISE = "the next run asks again"
 
 Said = dict[str, Any] | str
 """What Comprehend said of one text: its result, or why it refuses the text."""
@@ -150,7 +149,7 @@ class ComprehendScorer:
             if any(part in code for part in _OF_TEXTS):
                 raise _Refused(f"{code}: {message}") from error
             raise ScorerUnavailable(
-                f"Comprehend refused ({code}: {message}); {_REMEDIES.get(code, _OTHERWISE)}"
+                f"Comprehend refused ({code}: {message}); {_REMEDIES.get(code, OTHERWISE)}"
             ) from error
         except (BotoCoreError, ResponseParserError, AttributeError, TypeError) as error:
             # The last two are what botocore's parser raises for JSON of another shape.
@@ -171,38 +170,8 @@ class ComprehendScorer:
     def _prepare(self) -> Any:
         """The client, made once and used by all threads."""
         if self._client is None:
-            self._client = self._made()
+            self._client = connected("comprehend", "Comprehend", self._rules, _REMEDIES)
         return self._client
-
-    def _made(self) -> Any:
-        try:
-            import boto3
-        except ImportError as error:
-            raise ScorerUnavailable(
-                "boto3 is not installed; install cashtag[aws], or choose another model "
-                "(enrich.model)"
-            ) from error
-        from botocore.config import Config
-        from botocore.exceptions import BotoCoreError
-
-        config = Config(
-            connect_timeout=self._rules.connect_timeout_seconds,
-            read_timeout=self._rules.read_timeout_seconds,
-            max_pool_connections=self._rules.concurrency,
-            retries={"mode": "standard", "total_max_attempts": 1},  # ours know the deadline
-        )
-        session = boto3.Session()
-        try:
-            held = session.get_credentials()
-            if held is not None:
-                known = held.get_frozen_credentials()
-                remember(known.secret_key, known.token)
-            return session.client("comprehend", config=config)
-        except (BotoCoreError, ValueError) as error:  # a ValueError is an endpoint that is none
-            name, message, _ = told(error)
-            raise ScorerUnavailable(
-                f"Comprehend: {message}; {_REMEDIES.get(name, _OTHERWISE)}"
-            ) from error
 
 
 def truncated(text: str, most: int) -> str:

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -27,11 +26,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cashtag.errors import SettingsError
-from cashtag.redaction import redacted, remember
-from cashtag.sentiment import invocation
+from cashtag.redaction import redacted
+from cashtag.sentiment import connecting, invocation
 from cashtag.sentiment.answered import Answered
-from cashtag.sentiment.asking import Asking, Passing, Refused
+from cashtag.sentiment.asking import Asking, Refused
 from cashtag.sentiment.asking import Endpoint as Asked
+from cashtag.sentiment.calls import Later, Patience, at_once
 from cashtag.sentiment.store import ScorerUnavailable
 
 if TYPE_CHECKING:
@@ -78,8 +78,7 @@ class EndpointScorer:
             self._unavailable,
             f"deploy it (sagemaker/deploy_model.py), or check models.{name}.name and "
             "AWS_DEFAULT_REGION",
-            float(settings.enrich.score_deadline_seconds),
-            endpoint.backoff_seconds,
+            Patience(float(settings.enrich.score_deadline_seconds), *endpoint.backoff_seconds),
         )
         self._first = threading.Lock()
         self._held: str | None = None
@@ -115,28 +114,17 @@ class EndpointScorer:
         found = np.full((len(texts), 3), np.nan)
         refusals: dict[int, str] = {}
         parts = list(invocation.batches(spelt, self._size, self._endpoint.payload_bytes))
-        for part, (rows, refused) in self._settled(asked, spelt, parts):
+        settled = at_once(
+            lambda part, stopped: asked.settle(spelt[part.start : part.stop], stopped),
+            parts,
+            self._endpoint.concurrency,
+        )
+        for part, (rows, refused) in zip(parts, settled, strict=True):
             found[part.start : part.stop] = rows
             refusals |= {part.start + i: reason for i, reason in refused.items()}
         for i in np.flatnonzero(np.isnan(found).any(axis=1)).tolist():
             refusals.setdefault(i, invocation.NOTHING_SAID)
         return Answered(found, refusals=refusals)
-
-    def _settled(
-        self, asked: Asking, spelt: list[bytes], parts: list[range]
-    ) -> Iterator[tuple[range, tuple[np.ndarray, dict[int, str]]]]:
-        if len(parts) < 2:
-            yield from ((part, asked.settle(spelt[part.start : part.stop])) for part in parts)
-            return
-        threads = min(self._endpoint.concurrency, len(parts))
-        with ThreadPoolExecutor(threads, thread_name_prefix=f"score-{self.name}") as pool:
-            try:
-                jobs = {pool.submit(asked.settle, spelt[p.start : p.stop]): p for p in parts}
-                for job in as_completed(jobs):
-                    yield jobs[job], job.result()
-            finally:  # after one failure the others need not go on
-                asked.stop.set()
-                pool.shutdown(wait=False, cancel_futures=True)
 
     def _unavailable(self, what: str, remedy: str | None = None) -> ScorerUnavailable:
         remedy = remedy or (
@@ -149,29 +137,13 @@ class EndpointScorer:
     @cached_property
     def _client(self) -> Any:
         """A client by the usual AWS environment; made once, when the version is asked."""
-        import boto3
-        from botocore.config import Config
-
-        session = boto3.Session()
-        credentials = session.get_credentials()
-        if credentials is not None:
-            known = credentials.get_frozen_credentials()
-            remember(known.secret_key, known.token)
-        return session.client(
-            "sagemaker-runtime",
-            config=Config(
-                connect_timeout=self._endpoint.connect_timeout_seconds,
-                read_timeout=self._endpoint.read_timeout_seconds,
-                max_pool_connections=self._endpoint.concurrency,
-                retries={"total_max_attempts": 1, "mode": "standard"},  # they are made here
-            ),
-        )
+        return connecting.client("sagemaker-runtime", self._endpoint)
 
     def _invoke(self, body: bytes) -> bytes:
         """Ask once.
 
         Raises:
-            Passing, Refused: see the module's first lines.
+            Later, Refused: see the module's first lines.
             ScorerUnavailable: whatever is final.
             SettingsError: boto3 is not installed.
         """
@@ -213,10 +185,10 @@ class EndpointScorer:
             IncompleteReadError,
             ResponseParserError,
         ) as error:
-            raise Passing(_words(error)) from error
+            raise Later(_words(error)) from error
         except (AttributeError, TypeError) as error:
             # What botocore's parser raises for an error whose JSON has another shape than AWS's.
-            raise Passing(f"an answer that is none of AWS ({_words(error)})") from error
+            raise Later(f"an answer that is none of AWS ({_words(error)})") from error
         except (BotoCoreError, ValueError) as error:
             # No credentials, no region; a ValueError is an address in the environment that is none.
             name = type(error).__name__
@@ -233,10 +205,10 @@ class EndpointScorer:
             status = own or response.get("OriginalStatusCode") or _BROKEN
             if _BAD <= status < _BROKEN and status not in (_TIMEOUT, _MANY):
                 return Refused(reason or f"{status} without a word")
-            return Passing(f"the model fails with {status}: {reason}")
+            return Later(f"the model fails with {status}: {reason}")
         said = invocation.plain(f"{code}: {message}")
         if code in _PASSING or status >= _BROKEN or status in (_TIMEOUT, _MANY):
-            return Passing(said)
+            return Later(said)
         if code in _REMEDIES:
             return self._unavailable(f"is refused to us ({said})", _REMEDIES[code])
         return Refused(said)
