@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from stack_template import ACCOUNT, REGION, Stack, parse
 
-from cashtag.scrape import credentials
+from cashtag.scrape import credentials, held
 from cashtag.settings import load
 
 FILE = Path(__file__).parents[2] / "cloudformation" / "cashtag.yaml"
@@ -157,7 +157,12 @@ def test_only_results_and_the_trail_expire_and_raw_on_request(whole: dict[str, A
         ("TrailBucket", ""): 365,
     }
     assert expiring() == usual
-    assert expiring(RawRetentionDays="400") == {**usual, ("RawBucket", ""): 400}
+    # Whatever a run leaves, but not the tombstones of those who asked to be forgotten.
+    kinds = (*held.KINDS, "bars", "discovery", "manifests", "quarantine")
+    assert expiring(RawRetentionDays="400") == {
+        **usual,
+        **{("RawBucket", f"{kind}/"): 400 for kind in kinds},
+    }
 
 
 def test_the_ledger_is_locked_on_request(whole: dict[str, Any]) -> None:
