@@ -8,6 +8,7 @@ Each step may be repeated, or done by two at once.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from cashtag.lake.tombstones import Tombstones
     from cashtag.settings import Settings
 
+_WORD = re.compile(r"\w+")
 _RUN = 6  # words in a row that make a quotation; shorter runs are how people talk
 
 
@@ -165,7 +167,7 @@ def _quotations(texts: Iterable[str]) -> frozenset[str]:
 
 def _runs(text: str) -> Sequence[str]:
     """Every run of six words of a text, in small letters; a shorter text as a whole."""
-    words = clean(text).casefold().split()
+    words = _WORD.findall(clean(text).casefold())
     if len(words) <= _RUN:
         return [" ".join(words)] if words else []
     return [" ".join(words[i : i + _RUN]) for i in range(len(words) - _RUN + 1)]

@@ -1,8 +1,8 @@
 """Where a lake holds a post or an author: raw is read once, and what mirrors it is listed.
 
 Whatever was derived from a raw object has a key that follows from the raw one, so only raw is
-read. An author's numeric ids are learned first, from a few objects that the `tweets` tables point
-to; only where the reading finds an id that these did not have is raw read again.
+read. An author's numeric ids are learned first, from a few runs that the `tweets` tables point to;
+only where the reading finds an id that these did not have is raw read again.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ import orjson
 from cashtag.enrich import redact
 from cashtag.enrich.envelopes import RawLines
 from cashtag.errors import ContractError, KeyMissing
+from cashtag.exchange import forget_reposts
 from cashtag.exchange.forget_target import Target
 from cashtag.lake import layout, parquet, partitions
 from cashtag.lake.contracts import contract
 from cashtag.ports import Lake, Progress, Store
 
 PREFIXES = ("tweets/", "quarantine/")
-_READERS = 16  # a bucket answers after a while; a disk does not mind
-_SAMPLES = 3  # objects that an author's ids are learned from
+_READERS = 10  # a bucket answers after a while; as many connections as boto3 keeps
+_SAMPLES = 2  # runs that an author's ids are learned from
 _WINDOW = 16 + zlib.MAX_WBITS  # a gzip header and trailer, zlib manual
 
 
@@ -94,12 +95,28 @@ def search(
         if wider == target:
             break
         target = wider
-    return Found(
-        target,
-        {one.key: Hit(one.key, one.lines, one.gone, there[one.key]) for one in seen if one.lines},
-        frozenset().union(*(one.texts for one in seen)),
-        frozenset(there),
-    )
+    found = Found(target, _hits(seen, there), _texts(seen), frozenset(there))
+    return _with_reposts(lake, found, there) if target.kind == "tweet" else found
+
+
+def _hits(seen: Iterable[_Seen], versions: Mapping[str, int]) -> dict[str, Hit]:
+    return {s.key: Hit(s.key, s.lines, s.gone, versions.get(s.key, 1)) for s in seen if s.lines}
+
+
+def _texts(seen: Iterable[_Seen]) -> frozenset[str]:
+    return frozenset().union(*(one.texts for one in seen))
+
+
+def _with_reposts(lake: Lake, found: Found, versions: Mapping[str, int]) -> Found:
+    """Also retweets in formats that say of what they are one only by `RT @somebody: ` and its text."""
+    posts, prefixes = forget_reposts.reposts(lake, found.texts)
+    if not posts:
+        return found
+    target = found.target.together_with(posts)
+    keys = [info.key for prefix in prefixes for info in lake.raw.list(prefix)]
+    seen = _read_all(lake.raw, target.wanted, keys, silent)
+    hits = {**found.hits, **_hits(seen, versions)}
+    return replace(found, target=target, hits=hits, texts=found.texts | _texts(seen))
 
 
 def still_there(lake: Lake, found: Found, keys: frozenset[str]) -> Found:
@@ -169,25 +186,18 @@ def _inflated(data: bytes) -> bytes:
 
 
 def _learned(lake: Lake, target: Target) -> frozenset[str]:
-    """Numeric ids of an author, from the newest raw objects in which the tables have posts of them."""
-    table, found = contract("tweets"), frozenset[str]()
-    left = _SAMPLES
+    """Numeric ids of an author, from the newest runs in which the tables have posts of them."""
+    table, found, runs = contract("tweets"), frozenset[str](), 0
     for dt in sorted(partitions.partitions(lake, table), reverse=True):
         try:
             data = lake.enriched.get(layout.enriched("tweets", dt))
-            rows = parquet.read(table, data, ["ticker", "author", "source"])
+            authors = parquet.read(table, data, ["author"]).column("author").to_pylist()
         except (KeyMissing, ContractError):  # raw tells anyway, only later
             continue
-        authors = rows.column("author").to_pylist()
-        at = [i for i, name in enumerate(authors) if target.wanted.is_handle(name)]
-        for source, ticker in {
-            (rows.column("source")[i].as_py(), rows.column("ticker")[i].as_py()) for i in at
-        }:
-            found |= _ids_in(
-                lake.raw, f"{layout.raw_prefix('tweets', dt)}source={source}/{ticker}-", target
-            )
-            left -= 1
-        if left <= 0:
+        if any(target.wanted.is_handle(author) for author in authors):
+            found |= _ids_in(lake.raw, layout.raw_prefix("tweets", dt), target)
+            runs += 1
+        if runs == _SAMPLES:
             break
     return found
 

@@ -31,6 +31,10 @@ class Target:
         """The same author, whose numeric ids are known: a new name does not hide them."""
         return replace(self, wanted=replace(self.wanted, authors=self.wanted.authors | author_ids))
 
+    def together_with(self, posts: frozenset[str]) -> Target:
+        """The same post, with others that are nothing but it once more."""
+        return replace(self, wanted=replace(self.wanted, tweets=self.wanted.tweets | posts))
+
     def __str__(self) -> str:
         return f"@{self.name}" if self.kind == "author" else f"post {self.name}"
 

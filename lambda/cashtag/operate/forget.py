@@ -123,9 +123,11 @@ def forget(
 
 
 def _add_ids(env: Env, target: Target, at: datetime, reason: str) -> None:
-    """Tombstones for an author's numeric ids: a new name does not bring them back."""
+    """Tombstones for what else a target is known by: an author's ids, a post's retweets."""
     for author_id in sorted(target.wanted.authors):
         tombstones.add(env.lake.raw, "author", author_id, at, reason)
+    for post in sorted(target.wanted.tweets - {target.name}):
+        tombstones.add(env.lake.raw, "tweet", post, at, reason)
 
 
 def _raw_keys(records: Iterable[Record]) -> frozenset[str]:
