@@ -141,6 +141,24 @@ def test_files_hold_no_schema_but_parquets_own() -> None:
         assert file.metadata.row_group(0).column(0).compression == "ZSTD"
 
 
+def test_where_arrow_has_no_zstd_the_same_rows_are_kept_in_gzip(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # As in AWS's layer for Lambda, whose Arrow has snappy and zlib only.
+    table = rows({}, {"ticker": "TSLA"})
+    usual = parquet.write(BARS, table)
+    has = pa.Codec.is_available
+
+    class Codec:
+        is_available = staticmethod(lambda name: name != "zstd" and has(name))
+
+    monkeypatch.setattr(pa, "Codec", Codec)
+    data = parquet.write(BARS, table)
+    column = pq.ParquetFile(pa.BufferReader(data)).metadata.row_group(0).column(0)
+    assert column.compression == "GZIP"
+    assert parquet.read(BARS, data).equals(parquet.read(BARS, usual))
+
+
 def test_columns_may_be_chosen_and_keep_the_contracts_order() -> None:
     data = parquet.write(BARS, rows({}))
     assert parquet.read(BARS, data, ["volume", "ticker"]).column_names == ["ticker", "volume"]

@@ -24,14 +24,23 @@ from cashtag.lake.canonical import (
 )
 from cashtag.lake.contracts import Contract
 
-__all__ = ["conform", "content_hash", "read", "round_significant", "write", "write_stage"]
+__all__ = ["codec", "conform", "content_hash", "read", "round_significant", "write", "write_stage"]
 
 ROWS_PER_GROUP = 65_536  # a day of 30 tickers is one group; fixed, because it shapes the bytes
 COMPRESSION_LEVEL = 3  # zstd's own default
 
 
+def codec() -> str:
+    """Name of the compression of what is kept: zstd, or gzip where Arrow was built without it.
+
+    AWS's own layer for Lambda has none (aws-sdk-pandas #2445). Rows and their content hash are
+    the same; a lake of zstd can only be read where there is zstd.
+    """
+    return "zstd" if pa.Codec.is_available("zstd") else "gzip"
+
+
 def write(contract: Contract, rows: pa.Table) -> bytes:
-    """Return one Parquet object: zstd, rows sorted by the contract's key.
+    """Return one Parquet object: compressed well, rows sorted by the contract's key.
 
     Args:
         contract: what the rows must fit.
@@ -40,10 +49,11 @@ def write(contract: Contract, rows: pa.Table) -> bytes:
     Raises:
         ContractError: as `conform` does.
     """
+    chosen = codec()
     return _write(
         conform(contract, rows),
-        compression="zstd",
-        compression_level=COMPRESSION_LEVEL,
+        compression=chosen,
+        compression_level=COMPRESSION_LEVEL if chosen == "zstd" else None,
         use_dictionary=[c.name for c in contract.columns if c.type == "string"],
         write_statistics=True,
     )

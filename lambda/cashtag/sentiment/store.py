@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cashtag.errors import CashtagError, StoreError
-from cashtag.lake import layout
+from cashtag.lake import layout, parquet
 from cashtag.ports import Scorer, Store
 from cashtag.sentiment.answered import About, Answered, Informed, Speaker, answer
 
@@ -203,7 +203,7 @@ def _encoded(found: Answered, input_hashes: Sequence[str]) -> bytes:
     pq.write_table(
         pa.Table.from_arrays([columns[field.name] for field in fields], schema=pa.schema(fields)),
         sink,
-        compression="zstd",
+        compression=parquet.codec(),
         use_dictionary=False,
         write_statistics=False,
         store_schema=False,

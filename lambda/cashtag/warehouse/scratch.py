@@ -48,10 +48,12 @@ def packed(contract: Contract, rows: pa.Table) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    from cashtag.lake.parquet import codec
+
     schema = contract.arrow_schema().append(pa.field(contract.partition, pa.date32()))
     sink = pa.BufferOutputStream()
     pq.write_table(
-        rows.select(schema.names).cast(schema), sink, compression="zstd", store_schema=False
+        rows.select(schema.names).cast(schema), sink, compression=codec(), store_schema=False
     )
     return bytes(sink.getvalue().to_pybytes())
 
