@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
+from fnmatch import fnmatchcase
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -24,7 +25,7 @@ from cashtag.lake.contracts import contract, contracts
 from cashtag.lake.disk import FolderStore
 from cashtag.ports import Lake
 from cashtag.report import posts
-from cashtag.warehouse import sql
+from cashtag.warehouse import dialect, sql
 from cashtag.warehouse.duckdb import DuckDBWarehouse
 
 ROOT = Path(__file__).parents[2]
@@ -81,6 +82,19 @@ def test_the_template_fits_into_s3_and_no_text_of_it_is_too_long(template: Node)
     assert FILE.stat().st_size <= FROM_S3 // 10
     assert max(len(q["Fn::Sub"]) for q in named(template, "SqlQuery")) <= 65_536
     assert len(template["Resources"]) < 50
+
+
+def test_a_data_sets_text_is_one_select_in_athenas_grammar_bound_by_its_days(
+    template: Node,
+) -> None:
+    made = stack(template, HistoryDays="30")
+    for name, logical in sets(template).items():
+        table = made.properties(logical)["PhysicalTableMap"][name]["CustomSql"]
+        tree = dialect.parse(table["SqlQuery"])  # one statement, a query, by sqlglot's Trino
+
+        assert [column.alias for column in tree.selects] == [c["Name"] for c in table["Columns"]]
+        assert "date_add('day', -30, current_date)" in table["SqlQuery"]
+        assert not re.search(r":[a-z]|\$\{|--", table["SqlQuery"])
 
 
 def test_a_query_that_takes_more_than_days_is_refused() -> None:
@@ -340,6 +354,21 @@ def test_the_role_reads_the_tables_of_the_queries_and_no_others(template: Node) 
         for prefix in s["Condition"]["StringLike"]["s3:prefix"]
     }
     assert listed == read
+
+
+def test_the_role_reaches_the_objects_that_the_lake_writes(template: Node) -> None:
+    (statement,) = [s for s in _statements(stack(template)) if s["Sid"] == "ReadTables"]
+    keys = {
+        "enriched": [layout.enriched("tweets", DAY)],
+        "signals": [layout.signals(t, DAY) for t in ("daily_sentiment", "daily_signals")],
+        "ledger": [layout.ledger(t, DAY) for t in ("trades", "positions")],
+    }
+
+    for zone, names in keys.items():
+        bucket = main_stack().outputs()[f"{zone.capitalize()}Bucket"]
+        for key in names:
+            arn = f"arn:aws:s3:::{bucket}/{key}"
+            assert any(fnmatchcase(arn, r) for r in statement["Resource"]), arn
 
 
 def test_no_right_is_wider_than_its_objects(template: Node) -> None:

@@ -186,6 +186,10 @@ def test_a_first_day_after_the_last_takes_the_last_with_it(visit: Any) -> None:
 
     assert page.input_value("#to") == "2026-06-03"
     assert "from=2026-06-03&to=2026-06-03" in page.evaluate("location.hash")
+    assert page.locator("#range option:checked").inner_text() == "chosen days"
+    refilter(page, range="15")
+    assert page.evaluate("location.hash") == "#reference&range=15"
+    assert page.locator("#range option:checked").inner_text() == "15 sessions"
 
 
 def test_days_without_posts_say_so_in_every_visual(visit: Any) -> None:

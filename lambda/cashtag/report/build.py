@@ -95,7 +95,7 @@ def _fill(env: Env, span: Span, summary: Payload, writer: _Writer) -> None:
     files = summary["files"]
     files["days"] = _days(env, span, signals, positions, writer)
     files["tweets"] = _tweets(env, span, cells, writer)
-    files["posts"] = _posts(env, span, writer)
+    files["posts"] = _posts(env, span, cells, writer)
     files["tickers"] = {
         ticker: writer.add(
             f"tickers/{ticker}",
@@ -157,17 +157,19 @@ def _tweets(env: Env, span: Span, cells: list[Row], writer: _Writer) -> list[str
     return [keys[day] for day in span.sessions]
 
 
-def _posts(env: Env, span: Span, writer: _Writer) -> dict[str, str]:
+def _posts(env: Env, span: Span, cells: list[Row], writer: _Writer) -> dict[str, str]:
     """Write one shard per month of what its posts count, unless it is there, made from the same."""
     at = env.settings.scrape.cutoff_utc
     objects = data.tweet_objects(env)
+    scored = data.by_session(cells)
     keys: dict[str, str] = {}
     for month, days in posts.months(span.sessions).items():
         runs = [run for day in days for run in calendar.window(day, at)]
         parts = [item for run in runs for item in objects.get(run, [])]
         if not parts:
             continue
-        made_from = json.dumps([posts.SHAPE, [str(day) for day in days], parts])
+        said = [[r["ticker"], r["run_id"]] for day in days for r in scored.get(day, [])]
+        made_from = json.dumps([posts.SHAPE, [str(day) for day in days], parts, said])
         key = f"data/posts/{month}.{shards.fingerprint(made_from.encode())}.js"
         if not writer.keep(key):
             found = data.query(env, "reference_posts", data.span_of(env, days))

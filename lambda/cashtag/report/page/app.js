@@ -52,7 +52,7 @@
   function controls() {
     const { facts, state } = cashtag;
     const names = facts.tickers.map((t) => [t, t]);
-    byId("range").addEventListener("change", (event) => cashtag.choose({ range: event.target.value, from: null, to: null }));
+    byId("range").addEventListener("change", (event) => event.target.value && cashtag.choose({ range: event.target.value, from: null, to: null }));
     byId("ticker").addEventListener("change", (event) => cashtag.choose({ ticker: event.target.value }));
     byId("export").addEventListener("click", cashtag.saveLeaderboard);
     const step = (by) => () => cashtag.choose({ session: Math.max(0, Math.min(facts.sessions.length - 1, state.session + by)) });
@@ -62,8 +62,11 @@
       cashtag.choose({ session: facts.sessions.length - 1 });
       byId("earlier").focus();
     });
+    cashtag.follow(["view", "range", "from", "to"], () => {
+      const chosen = state.view === "reference" && (state.from || state.to);
+      options(byId("range"), [...(chosen ? [["", "chosen days"]] : []), ...cashtag.ranges()], chosen ? "" : state.range);
+    });
     cashtag.follow(["ticker", "session", "range"], () => {
-      options(byId("range"), cashtag.ranges(), state.range);
       options(byId("ticker"), names, state.ticker);
       byId("session-label").textContent = day(facts.sessions[state.session]);
       byId("earlier").disabled = state.session === 0;
