@@ -107,7 +107,10 @@ def test_the_page_is_an_index_beside_plotly_and_its_shards(root: Path) -> None:
     assert (root / "report" / "plotly.min.js").read_bytes() == installed.read_bytes()
     index = (root / "report" / "index.html").read_text(encoding="utf-8")
     sources = [part.split('"')[0] for part in index.split('src="')[1:]]
-    assert len(sources) == len(assets.SCRIPTS) + 1  # and the summary
+    assert [source.split(".")[0] for source in sources] == ["assets/page", "data/summary"]
+    script = (root / "report" / "assets" / "page.js").read_text(encoding="utf-8")
+    for name in assets.SCRIPTS:
+        assert (assets.PAGE / name).read_text(encoding="utf-8") in script
     for source in sources:
         assert (root / "report" / source.split("?")[0]).is_file(), source
     assert "http://" not in index.replace("http://www.w3.org/2000/svg", "")

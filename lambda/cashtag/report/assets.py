@@ -5,6 +5,7 @@ Nothing third-party is kept in the project: `plotly.min.js` is copied when a pag
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -42,12 +43,17 @@ SCRIPTS = (
     "app.js",
 )
 STYLES = ("page.css", "reference.css")
+SCRIPT, STYLE = "assets/page.js", "assets/page.css"  # as the page has them: each one file
 
 
 def files() -> dict[str, bytes]:
-    """Return the page's scripts, its styles and plotly by key in the report zone."""
-    own = {f"assets/{name}": (PAGE / name).read_bytes() for name in (*SCRIPTS, *STYLES)}
-    return {**own, PLOTLY: plotly()}
+    """Return the page's script, its style and plotly by key in the report zone."""
+    return {SCRIPT: _joined(SCRIPTS), STYLE: _joined(STYLES), PLOTLY: plotly()}
+
+
+def _joined(names: Sequence[str]) -> bytes:
+    """Return files as one: a browser asks for each file by itself, before the first view."""
+    return b"\n".join((PAGE / name).read_bytes() for name in names)
 
 
 def plotly() -> bytes:
@@ -69,13 +75,10 @@ def index(summary: str) -> bytes:
 
     The `?v=` of each file changes with its content, so that no browser mixes two builds.
     """
-    marks = {
-        name: f"assets/{name}?v={fingerprint((PAGE / name).read_bytes())}"
-        for name in (*SCRIPTS, *STYLES)
-    }
-    scripts = [*(marks[name] for name in SCRIPTS[:1]), summary, *(marks[n] for n in SCRIPTS[1:])]
-    tags = "\n".join(f'  <script defer src="{source}"></script>' for source in scripts)
+    script, style = (
+        f"{key}?v={fingerprint(_joined(names))}"
+        for key, names in ((SCRIPT, SCRIPTS), (STYLE, STYLES))
+    )
+    tags = "\n".join(f'  <script defer src="{source}"></script>' for source in (script, summary))
     template = (PAGE / "index.html").read_text(encoding="utf-8")
-    for name in STYLES:
-        template = template.replace(f"assets/{name}", marks[name])
-    return template.replace("  <!-- scripts -->", tags).encode("utf-8")
+    return template.replace("  <!-- scripts -->", tags).replace(STYLE, style).encode("utf-8")
