@@ -208,8 +208,20 @@ def test_no_rows_are_the_contracts_empty_table(warehouse: AthenaWarehouse) -> No
     assert found.equals(made.empty())
 
 
-def test_without_a_contract_no_rows_have_no_columns(warehouse: AthenaWarehouse) -> None:
-    found = warehouse.query("SELECT 1 AS x WHERE 1 = 0")
+def test_no_rows_have_the_columns_that_the_text_tells_of(warehouse: AthenaWarehouse) -> None:
+    found = warehouse.query(
+        "SELECT CAST(ticker AS varchar) AS ticker, close, CAST(dt AS date) AS dt "
+        "FROM prices WHERE dt = :dt ORDER BY abs(close), dt",
+        {"dt": date(1999, 1, 1)},
+    )
+    assert found.num_rows == 0
+    assert [(f.name, str(f.type)) for f in found.schema] == [
+        ("ticker", "string"),
+        ("close", "null"),
+        ("dt", "date32[day]"),
+    ]
+    # A star does not tell.
+    found = warehouse.query("SELECT * FROM prices WHERE dt = :dt", {"dt": date(1999, 1, 1)})
     assert (found.num_rows, found.num_columns) == (0, 0)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cashtag.errors import InputError
+from cashtag.lake import contracts
 from cashtag.warehouse import clauses, sql
 from cashtag.warehouse.clauses import Key, Ordered
 
@@ -114,6 +115,38 @@ def test_a_union_is_ordered_by_its_columns_only() -> None:
     assert keys("SELECT a FROM t UNION ALL SELECT b FROM u ORDER BY a") == (Key("a"),)
     with pytest.raises(InputError, match=r"ORDER BY abs\(a\) stands after a UNION"):
         clauses.ordered("SELECT a FROM t UNION ALL SELECT b FROM u ORDER BY abs(a)")
+
+
+def test_columns_and_their_types_are_told_by_the_text() -> None:
+    found = clauses.columns(
+        "WITH x AS (SELECT 1 AS hidden) SELECT CAST(a AS bigint) AS n, t.b, "
+        'CAST(CAST(c AS double) AS array(varchar)) AS "List", CAST(a AS bigint) + 1 AS m, '
+        "CAST(a AS bigint) * CAST(b AS bigint) AS p, count(*) FILTER (WHERE a > 1) k FROM x"
+    )
+    assert found == [
+        ("n", "bigint"),
+        ("b", None),
+        ("list", "array(varchar)"),
+        ("m", None),
+        ("p", None),
+        ("k", None),
+    ]
+    assert clauses.columns("SELECT a, * FROM t") is None
+    assert clauses.columns("SELECT count(*), a FROM t") is None
+    assert clauses.columns("SELECT DISTINCT a FROM t UNION SELECT b FROM t") == [("a", None)]
+    assert clauses.columns("VALUES 1") is None
+
+
+@pytest.mark.parametrize("kind", ["sql", "checks", "queries"])
+def test_every_file_tells_its_columns_and_types(kind: sql.Kind) -> None:
+    known = {trino for _, trino in contracts.TYPES.values()}
+    for name in sql.names(kind):
+        told = clauses.columns(sql.load(kind, name).text)
+        assert told, name
+        assert {kind_ for _, kind_ in told} <= known, name
+        if kind == "sql":
+            made = contracts.contract(name)
+            assert {name for name, _ in told} == set(made.names)
 
 
 @pytest.mark.parametrize("kind", ["sql", "checks", "queries"])

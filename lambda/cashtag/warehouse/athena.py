@@ -5,9 +5,10 @@ that was killed or repeated leaves nothing that another one reads; the rows are 
 and sorted as the laptop's are. `:name` becomes `?`, bound to a literal of ours.
 
 Where UNLOAD differs from DuckDB, and what is done about it: its files have no order (sorted again
-here), no rows mean no file and so no columns (with `table` its contract's empty table, without it
-a table of no columns), columns need distinct names and known types, and a list without items may
-be refused (errors name the remedy). Timestamps come back in milliseconds, as the lake has them.
+here); no rows mean no file and so no columns (they are taken from the text, where it names and
+casts each, as the project's files do; `SELECT *` of nothing is a table of no columns); columns need
+distinct names and known types, and a list without items may be refused (errors name the remedy).
+Timestamps come back in milliseconds, as the lake has them.
 """
 
 from __future__ import annotations
@@ -99,6 +100,8 @@ class AthenaWarehouse:
         with self._lent(query.text, tables or {}) as selects:
             bound, literals = sql.qmark(clauses.with_tables(query.text, selects), given)
             rows = self._run(bound, literals, sql.about(text), given)
+        if rows is None:
+            rows = _no_rows(query.text)
         if table is None:
             return row_sorting.in_order(rows, query)
         contract = contracts.contract(table)
@@ -151,7 +154,7 @@ class AthenaWarehouse:
 
     def _run(
         self, statement: str, literals: list[str], about: str, given: Mapping[str, SqlValue]
-    ) -> pa.Table:
+    ) -> pa.Table | None:
         limits = self._aws.athena
         for attempt in range(1, limits.attempts + 1):
             scans.refuse_above(self._results(), _today(), limits)
@@ -181,8 +184,8 @@ class AthenaWarehouse:
         self.scans.append(scan)
         scans.record(self._results(), scan)
 
-    def _read(self, folder: str, done: Unloaded) -> pa.Table:
-        """Read the files that the query lists as its own; a query without rows has none."""
+    def _read(self, folder: str, done: Unloaded) -> pa.Table | None:
+        """Read the files that the query lists as its own; a query without rows has none: None."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -211,7 +214,7 @@ class AthenaWarehouse:
                     use_threads=False,
                 )
             )
-        return pa.concat_tables(files) if files else pa.table({})
+        return pa.concat_tables(files) if files else None
 
     # ---------------------------------------------------------------- rows not published
 
@@ -270,6 +273,26 @@ class AthenaWarehouse:
 
         bucket, _, prefix = self._aws.results.partition("/")
         return S3Store(bucket, prefix, self._client("s3"))
+
+
+def _no_rows(text: str) -> pa.Table:
+    """Return a table of no rows with the columns that the text tells of; none if it does not."""
+    import pyarrow as pa
+
+    types = {
+        "varchar": pa.string(),
+        "boolean": pa.bool_(),
+        "integer": pa.int32(),
+        "bigint": pa.int64(),
+        "double": pa.float64(),
+        "date": pa.date32(),
+        "timestamp": pa.timestamp("ms"),
+        "array(varchar)": pa.list_(pa.string()),
+    }
+    told = clauses.columns(text) or []
+    return pa.schema(
+        [(name, types.get(kind or "", pa.null())) for name, kind in told]
+    ).empty_table()
 
 
 def _today() -> date:

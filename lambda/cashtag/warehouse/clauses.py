@@ -179,6 +179,26 @@ def ordered(text: str) -> Ordered:
     return Ordered(f"{text[:end]}{more}{text[end:]}", tuple(keys), tuple(carried))
 
 
+def columns(text: str) -> list[tuple[str, str | None]] | None:
+    """Return the output columns' names, each with the type that its CAST says.
+
+    Athena gives no columns where it gives no rows; the project's files name and cast every one.
+    None when the text does not tell: a star, a column without a name.
+    """
+    found = tokens(text)
+    top = [token for token in found if token.depth == 0]
+    begin = next((n for n, token in enumerate(top) if token.keyword == "SELECT"), None)
+    if begin is None:
+        return None
+    end = _columns_end(top, begin)
+    listed = [t for t in found if top[begin].end <= t.start < end]
+    items = _split(listed[listed[:1] != [] and listed[0].keyword == "DISTINCT" :])
+    told = [_named(item) for item in items]
+    if not all(name for name, _ in told):
+        return None
+    return [(str(name), _cast_to(text, body)) for name, body in told]
+
+
 # ---------------------------------------------------------------- inside
 
 
@@ -217,21 +237,38 @@ def _columns_end(top: Sequence[Token], begin: int) -> int:
 
 def _outputs(text: str, items: Iterable[Sequence[Token]]) -> dict[str, str]:
     """Return the names of output columns, and the text of what each is; stars are left out."""
-    found: dict[str, str] = {}
-    for item in items:
-        name = item[-1].name
-        if name is None:
-            continue
-        if len(item) == 1 or (len(item) == 3 and item[1].text == "."):
-            body = item
-        elif item[-2].keyword == "AS":
-            body = item[:-2]
-        elif item[-2].text == ")" or item[-2].keyword == "END" or len(item) == 2:
-            body = item[:-1]
-        else:
-            continue
-        found[name] = text[body[0].start : body[-1].end]
-    return found
+    return {
+        name: text[body[0].start : body[-1].end]
+        for name, body in map(_named, items)
+        if name is not None
+    }
+
+
+def _named(item: Sequence[Token]) -> tuple[str | None, Sequence[Token]]:
+    """Return an output column's name, if it is seen to have one, and what it is."""
+    name = item[-1].name
+    if name is None:
+        return None, item
+    if len(item) == 1 or (len(item) == 3 and item[1].text == "."):
+        return name, item
+    if item[-2].keyword == "AS":
+        return name, item[:-2]
+    if item[-2].text == ")" or item[-2].keyword == "END" or len(item) == 2:
+        return name, item[:-1]
+    return None, item
+
+
+def _cast_to(text: str, body: Sequence[Token]) -> str | None:
+    """Return the type of a CAST that is the whole column, in lower case; None for anything else."""
+    if [token.keyword for token in body[:2]] != ["CAST", "("]:
+        return None
+    inside = [token for token in body if token.depth == body[0].depth + 1]
+    last = _last(inside, lambda n: inside[n].keyword == "AS")
+    closed = [token for token in body[2:] if token.depth == body[0].depth]
+    # The first bracket that closes at this level is the end, or CAST(…) is a part of something.
+    if last is None or body[-1].text != ")" or [t.text for t in closed] not in ([], [")"]):
+        return None
+    return text[inside[last].end : body[-1].start].strip().lower()
 
 
 def _direction(item: Sequence[Token]) -> tuple[Sequence[Token], bool, bool]:
