@@ -161,6 +161,25 @@ def test_an_endpoints_names_are_told_from_those_of_longer_ones(script) -> None:
     assert not made("tone", "my-tone-0123456789")
 
 
+def test_a_stacks_endpoint_has_a_name_that_a_deployment_takes(script, model: Path) -> None:
+    from cashtag.operate.stack import ENVIRONMENTS
+    from cashtag.settings import load
+
+    template = (ROOT / "cloudformation" / "cashtag.yaml").read_text(encoding="utf-8")
+    assert "!If [DefaultEndpoint, !Sub '${AWS::StackName}-sentiment'" in template
+    for environment in ENVIRONMENTS:
+        name = f"{load(environ={}).aws.stack}-{environment}-sentiment"
+        assert plan(script, model, "--name", name).endpoint == name
+    assert "`--name cashtag-dev-sentiment`" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_an_artefact_whose_code_is_not_its_manifests_is_told(run, model: Path) -> None:
+    artefact(model, code={"file": "code/inference.py", "sha256": "0" * 64})
+    code, _, err = run("--dry-run")
+    assert code == 2
+    assert "code/inference.py is not what its manifest states; package the model again" in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [

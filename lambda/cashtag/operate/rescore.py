@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cashtag.enrich import news, tweets
+from cashtag.enrich import texts as text_objects
 from cashtag.errors import InputError
 from cashtag.lake import layout
 from cashtag.operate import cost
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from cashtag.enrich.parsed import Parsed
     from cashtag.settings import Settings
 
-SCORED = ("tweets", "news")  # kinds of raw objects that hold texts
 # Endpoints are billed by the second, so that their price is of the settings' measured speed.
 BY_SECOND = ("sagemaker", "finbert")
 
@@ -76,23 +75,14 @@ def runs(lake: Lake, first: date | None, last: date | None) -> dict[date, list[s
     """
     if first is not None and last is not None and first > last:
         raise InputError(f"--from {first} lies after --to {last}")
-    found: dict[date, list[str]] = {}
-    for kind in SCORED:
-        for info in lake.raw.list(f"{kind}/dt="):
-            key = layout.parse_raw(info.key)
-            if (
-                key is not None
-                and (first is None or key.dt >= first)
-                and (last is None or key.dt <= last)
-            ):
-                found.setdefault(key.dt, []).append(info.key)
+    found = text_objects.by_run(lake.raw, first, last)
     if not found:
         raise InputError(
             f"the lake {lake.raw.uri()} has no tweets or news"
             f"{f' from {first}' if first else ''}{f' to {last}' if last else ''}; bring some in "
             "with `cashtag run` or `cashtag import`"
         )
-    return {dt: sorted(found[dt]) for dt in sorted(found)}
+    return found
 
 
 def outlook(
@@ -117,7 +107,7 @@ def outlook(
     texts, dollars = 0, dict.fromkeys(paid, 0.0)
     for done, key in enumerate(waiting):
         progress(done, len(waiting), key)
-        lengths = [len(text) for text in _parsed(settings, lake, key).texts if text]
+        lengths = [len(text) for text in text_objects.parsed(settings, lake.raw, key).texts if text]
         for name, version in _asked(scorer):
             if not lake.enriched.exists(layout.scores(version, key)):
                 texts += len(lengths)
@@ -155,8 +145,8 @@ def rescore(
             if _is_recorded(lake, scorer, key):
                 before += 1
                 continue
-            parsed = _parsed(settings, lake, key)
-            if any(line.line == 0 for line in parsed.rejected):
+            parsed = text_objects.parsed(settings, lake.raw, key)
+            if text_objects.is_damaged(parsed):
                 damaged += 1
                 continue
             found = recorded.of_object(
@@ -218,11 +208,3 @@ def _price(settings: Settings, name: str, characters: int) -> float:
     if name in BY_SECOND:
         return cost.serverless(prices, prices.model_milliseconds, prices.serverless_memory_gb)
     return 0.0
-
-
-def _parsed(settings: Settings, lake: Lake, raw_key: str) -> Parsed:
-    key = layout.parse_raw(raw_key)
-    if key is None:
-        raise InputError(f"{raw_key} is no key of a raw object")
-    data = lake.raw.get(raw_key)
-    return (tweets.parse if key.kind == "tweets" else news.parse)(settings, key, data)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import orjson
 
-from cashtag.enrich import news, tweets
+from cashtag.enrich import texts as text_objects
 from cashtag.enrich.clean import input_hash
 from cashtag.errors import InputError
 from cashtag.lake import layout
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from cashtag.ports import Store
     from cashtag.settings import Settings
 
-SCORED = ("tweets", "news")  # kinds of raw objects that hold texts
 Row = tuple[float, float, float]
 
 
@@ -68,15 +67,7 @@ def bundle_name(dt: date) -> str:
 
 def runs(raw: Store, first: date | None = None, last: date | None = None) -> list[date]:
     """Dates of the runs that have tweets or news in raw, ascending, within the given ones."""
-    found = {
-        key.dt
-        for kind in SCORED
-        for info in raw.list(f"{kind}/dt=")
-        if (key := layout.parse_raw(info.key)) is not None
-    }
-    return sorted(
-        dt for dt in found if (first is None or dt >= first) and (last is None or dt <= last)
-    )
+    return list(text_objects.by_run(raw, first, last))
 
 
 def bundle(settings: Settings, raw: Store, enriched: Store, version: str, dt: date) -> Bundle:
@@ -190,15 +181,11 @@ def _unrecorded(
 
     A damaged object is left out, as enrichment records nothing of one: it may come back whole.
     """
-    for kind in SCORED:
-        for info in raw.list(layout.raw_prefix(kind, dt)):
-            key = layout.parse_raw(info.key)
-            if key is None or enriched.exists(layout.scores(version, info.key)):
-                continue
-            parse = tweets.parse if kind == "tweets" else news.parse
-            parsed = parse(settings, key, raw.get(info.key))
-            if not any(line.line == 0 for line in parsed.rejected):
-                yield info.key, parsed
+    for key in text_objects.of_run(raw, dt):
+        if not enriched.exists(layout.scores(version, key)):
+            parsed = text_objects.parsed(settings, raw, key)
+            if not text_objects.is_damaged(parsed):
+                yield key, parsed
 
 
 # ---------------------------------------------------------------- a job's lines
