@@ -300,9 +300,24 @@ def test_sentiments_have_the_colours_of_the_picture_in_every_visual(template: No
 # ---------------------------------------------------------------- the stack beside it
 
 
-def main_stack() -> Stack:
+def main_stack(**parameters: str) -> Stack:
     text = (ROOT / "cloudformation" / "cashtag.yaml").read_text(encoding="utf-8")
-    return Stack(parse(text), name="cashtag-dev", parameters={"CodeBucket": "b", "CodeKey": "k"})
+    given = {"CodeBucket": "b", "CodeKey": "k", **parameters}
+    return Stack(parse(text), name="cashtag-dev", parameters=given)
+
+
+def test_a_deployment_asks_for_the_principal_alone(template: Node) -> None:
+    # `cashtag deploy` gives what the main stack puts out, by name, and Stack, its name.
+    key = "arn:aws:kms:us-east-1:123456789012:key/a-b"
+    known = {*main_stack(KmsKey=key).outputs(), "Stack"}
+    declared = template["Parameters"]
+
+    assert {p for p in declared if p not in known and "Default" not in declared[p]} == {"Principal"}
+    assert {"Stack", "KeyArn"} <= known
+    assert main_stack(KmsKey=key).outputs()["KeyArn"] == key
+    made = main_stack(KmsKey="create").outputs()["KeyArn"]
+    assert re.search(declared["KeyArn"]["AllowedPattern"], made)
+    assert "KeyArn" not in main_stack().outputs()
 
 
 def test_the_sibling_reads_what_the_stack_made(template: Node) -> None:
