@@ -323,6 +323,23 @@ def test_batch_size_changes_nothing(model: Any) -> None:
     assert distance(answers(model, texts), answers(small, texts)) <= BOUND
 
 
+def test_answers_are_the_same_on_any_number_of_threads(model: Any) -> None:
+    texts = [f"{GOOD} {i} times, {BAD if i % 3 else 'flat'}" for i in range(100)]
+    alone = answers(model._replace(threads=1), texts)
+    assert answers(model._replace(threads=7), texts) == alone
+
+
+def test_a_batch_that_fails_beside_others_fails_the_call(model: Any) -> None:
+    class Broken:
+        def run(self, names: list[str], feed: dict[str, Any]) -> Any:
+            if feed["input_ids"].shape[1] < 20:
+                raise RuntimeError("no memory")
+            return model.session.run(names, feed)
+
+    with pytest.raises(RuntimeError, match="no memory"):
+        answers(model._replace(session=Broken(), threads=2), ["long " * 40, GOOD, "long " * 90])
+
+
 def test_equal_texts_are_read_once(model: Any) -> None:
     seen: list[int] = []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import io
 import json
@@ -115,6 +116,20 @@ def test_a_folder_that_was_damaged_since_is_unpacked_again(tmp_path: Path) -> No
     folder = packages.unpack(archive, tmp_path / "models", 10**7).folder
     (folder / "model.onnx").write_bytes(b"rotten")
     assert packages.unpack(archive, tmp_path / "models", 10**7).version == VERSION
+
+
+def test_newer_code_of_the_same_model_takes_the_place_of_the_older(tmp_path: Path) -> None:
+    old = packages.unpack(packed(tmp_path / "model.tar.gz"), tmp_path / "models", 10**7)
+    shutil.copytree(TINY, tmp_path / "newer")
+    code = (TINY / "code" / "inference.py").read_bytes() + b"# newer\n"
+    (tmp_path / "newer" / "code" / "inference.py").write_bytes(code)
+    manifest = json.loads((TINY / "manifest.json").read_text(encoding="utf-8"))
+    manifest["code"]["sha256"] = hashlib.sha256(code).hexdigest()
+    (tmp_path / "newer" / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    newer = packed(tmp_path / "newer.tar.gz", tmp_path / "newer")
+    new = packages.unpack(newer, tmp_path / "models", 10**7)
+    assert (new.version, new.folder) == (old.version, old.folder)
+    assert new.code == code != old.code
 
 
 def member(name: str, data: bytes = b"x", **more: Any) -> Callable[[tarfile.TarFile], None]:

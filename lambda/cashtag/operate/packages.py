@@ -76,9 +76,9 @@ def unpack(archive: Path, models: Path, most_bytes: int) -> packaged.Package:
         raise InputError(f"{models} cannot be written: {error.strerror}") from error
     try:
         _extract(archive, scratch, most_bytes)
-        version = packaged.read(scratch).version
-        target = models / version
-        if not _is_whole(target, version):
+        package = packaged.read(scratch)
+        target = models / package.version
+        if not _is_there(target, package):
             if target.exists():
                 shutil.rmtree(target)
             scratch.chmod(0o755)
@@ -90,11 +90,12 @@ def unpack(archive: Path, models: Path, most_bytes: int) -> packaged.Package:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _is_whole(folder: Path, version: str) -> bool:
+def _is_there(folder: Path, package: packaged.Package) -> bool:
+    """Whether a folder holds this package: other code may go by the same version."""
     if not folder.exists():
         return False
     try:
-        return packaged.read(folder).version == version
+        return packaged.read(folder).manifest == package.manifest
     except SettingsError:
         return False  # an earlier one, damaged since: it is unpacked again
 
