@@ -152,3 +152,37 @@ def test_a_manifest_of_a_later_version_is_refused(tmp_path: Path) -> None:
     raw.put(layout.manifest(DT, "abc"), json.dumps(later).encode())
     with pytest.raises(StoreError, match="version 4, expected 2"):
         manifest.of_day(raw, DT)
+
+
+# ---------------------------------------------------------------- takedowns
+
+
+def superseding(now: ObjectEntry, *was: ObjectEntry) -> Manifest:
+    gone = tuple(manifest.Gone(one.key, one.sha256) for one in was)
+    return Manifest(DT, CUTOFF, manifest.TAKEDOWN, (), (now,), number=0, gone=gone)
+
+
+def test_a_takedown_supersedes_what_was_scraped(tmp_path: Path) -> None:
+    raw = FolderStore(tmp_path)
+    key = "tweets/dt=2026-05-05/source=x/NVDA-1.jsonl.gz"
+    was, now, other = obj(key, 3, "a" * 64), obj(key, 2, "b" * 64), obj("news/x")
+    manifest.write(raw, made(was, other, tickers=(TickerEntry("NVDA", "ok", None, 3),)))
+    manifest.write(raw, superseding(now, was))
+    held = manifest.of_day(raw, DT)
+    assert manifest.expected(held) == (other, now)
+    assert manifest.scraped(held) == (other, was)  # for the coverage: the scraper did its work
+    assert manifest.tickers(held) == (TickerEntry("NVDA", "ok", None, 2),)
+    # A second takedown of the same object, and a scrape that had not heard of the first.
+    last = obj(key, 1, "c" * 64)
+    manifest.write(raw, superseding(last, was, now))
+    manifest.write(raw, replace(made(was), number=9))
+    assert manifest.expected(manifest.of_day(raw, DT)) == (other, last)
+    assert manifest.tickers(manifest.of_day(raw, DT)) == (TickerEntry("NVDA", "ok", None, 1),)
+
+
+def test_only_a_takedown_writes_another_version() -> None:
+    assert json.loads(made().to_json())["version"] == 2
+    assert "gone" not in json.loads(made().to_json())
+    whole = superseding(obj("tweets/a"), obj("tweets/a", 4, "1" * 64))
+    assert json.loads(whole.to_json())["version"] == 3
+    assert manifest.parse("k", whole.to_json()) == whole
