@@ -35,7 +35,7 @@ ANYTHING = {
 }
 # What each function may do to which zones, by hand.
 READS = {
-    "scrape": {"raw"},
+    "scrape": {"raw", "enriched"},  # enriched only where a model names tickers for the next run
     "enrich": {"raw", "enriched"},
     "signals": {"raw", "enriched", "signals", "ledger", "results"},
     "trade": {"raw", "enriched", "signals", "ledger"},
@@ -178,6 +178,11 @@ def test_a_function_reads_writes_and_deletes_where_its_step_does(stack: Stack, s
     asked = {"raw/discovery/*"} if step == "signals" else set()  # a model's answer is raw
     assert written - asked == WRITES[step]
     assert places(stack, step, "s3:DeleteObject") == DELETES[step]
+
+
+def test_without_a_model_that_names_tickers_a_scrape_reads_raw_alone(plain: Stack) -> None:
+    assert places(plain, "scrape", "s3:GetObject") == {"raw/*"}
+    assert places(plain, "scrape", "s3:ListBucket") == {"raw"}
 
 
 def test_nothing_deletes_raw_signals_or_ledger(stack: Stack) -> None:
