@@ -13,10 +13,10 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from cashtag import sessions
-from cashtag.errors import SourceRefused, StoreError
+from cashtag.errors import SourceRefused
 from cashtag.lake import completion, layout, tombstones
 from cashtag.ports import Day, Env, Progress
-from cashtag.scrape import coverage, keeping, manifest
+from cashtag.scrape import coverage, keeping, manifest, standing
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -192,9 +192,9 @@ def signals(env: Env, dt: date, *, settling: bool = True) -> Signalled:
     at = env.settings.scrape.cutoff_utc
     session = sessions.session_of_run(dt, at)
     build = build_of(env)
-    expected, unstaged, state = _collected(env, dt)
-    _renew(env, dt, expected)
-    staging.compact(env.settings, env.lake, build, dt, expected)
+    stands = standing.of_run(env.lake, build, dt)
+    _renew(env, dt, stands.expected)
+    staging.compact(env.settings, env.lake, build, dt, stands.expected)
     for table in ("tweets", "news", "options", "prices"):
         env.warehouse.register(table, dt)
     settled = settle.settle(env, session) if settling and dt == session else None
@@ -208,9 +208,9 @@ def signals(env: Env, dt: date, *, settling: bool = True) -> Signalled:
             compacted[-1],
             run=dt,
             coverage=covered.share,
-            partial=covered.partial or bool(unstaged),
-            reasons=(*covered.reasons, *_unstaged(unstaged)),
-            state=state,
+            partial=covered.partial or not stands.complete,
+            reasons=(*covered.reasons, *stands.reasons),
+            state=stands.state,
         )
         # A run of the same session that came in meanwhile must not be overwritten by this one.
         if _compacted(env, window) == compacted:
@@ -223,44 +223,9 @@ def signals(env: Env, dt: date, *, settling: bool = True) -> Signalled:
         covered,
         _directions(published.tables["daily_signals"]),
         tuple(str(finding) for finding in published.findings),
-        state,
-        tuple(unstaged),
+        stands.state,
+        tuple(stands.unstaged),
     )
-
-
-def published(env: Env, dt: date) -> bool:
-    """Whether the day is published as it is now: its manifests, its build, what is staged of it.
-
-    Raises:
-        StoreError: the day has no manifest, or the lake cannot be read.
-    """
-    session = sessions.session_of_run(dt, env.settings.scrape.cutoff_utc)
-    return env.lake.signals.exists(layout.published(session, _collected(env, dt)[2]))
-
-
-def _collected(env: Env, dt: date) -> tuple[list[str], list[str], str]:
-    """What a day expects, what of it is not staged, and the name of this state.
-
-    A day of which something is missing has another name than the same day when it is complete:
-    what is published of the one does not stand for the other.
-    """
-    build = build_of(env)
-    keys = [info.key for info in env.lake.raw.list(layout.manifests(dt))]
-    if not keys:
-        raise StoreError(
-            f"{env.lake.raw.uri(layout.manifests(dt))} holds no manifest: scrape the run of {dt} "
-            "first (`cashtag run --date`)"
-        )
-    expected = [obj.key for obj in manifest.expected(manifest.of_day(env.lake.raw, dt))]
-    unstaged = completion.missing(env.lake, build, expected)
-    return expected, unstaged, completion.state([*keys, *unstaged], build)
-
-
-def _unstaged(keys: list[str]) -> tuple[str, ...]:
-    if not keys:
-        return ()
-    more = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
-    return (f"{keys[0]}{more} could not be enriched in time",)
 
 
 def _compacted(env: Env, window: tuple[date, ...]) -> tuple[date, ...]:

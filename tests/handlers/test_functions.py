@@ -207,6 +207,9 @@ def test_a_deadline_makes_a_partial_day_and_what_comes_late_makes_it_whole(
     scraped(functions)
     late, early = (layout.raw("tweets", MONDAY, "x", name) for name in ("TSLA", "NVDA"))
     functions.invoke("enrich", put_event(("raw", early)))
+    # A marker of a scrape before, that S3 tells late: its day has more objects now.
+    stale = put_event(("enriched", layout.success(MONDAY, "ab12")))
+    assert functions.invoke("signals", stale) == {"2026-05-11": {"status": "not complete"}}
     deadline = {"action": "deadline", "scheduled": "2026-05-11T12:45:00Z"}
     done = functions.invoke("signals", deadline)["2026-05-11"]
     assert done["status"] == "published"
@@ -222,6 +225,10 @@ def test_a_deadline_makes_a_partial_day_and_what_comes_late_makes_it_whole(
     (marker,) = [info.key for info in functions.env.lake.enriched.list("_SUCCESS/")]
     done = functions.invoke("signals", put_event(("enriched", marker)))["2026-05-11"]
     assert done["status"] == "published"
+    again = functions.invoke("signals", put_event(("enriched", marker)))
+    assert again == {"2026-05-11": {"status": "published before"}}
+    asked = functions.invoke("signals", {"action": "run", "dt": "2026-05-11"})["2026-05-11"]
+    assert (asked["status"], asked["events"]) == ("published", 0)
     keys = {info.key for info in functions.env.lake.signals.list("_PUBLISHED/")}
     (second,) = keys - {first}  # so the plan is made again
     assert functions.invoke("signals", deadline) == {"2026-05-11": {"status": "published before"}}

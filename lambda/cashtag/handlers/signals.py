@@ -16,23 +16,25 @@ from cashtag.ports import Env
 def handler(event: running.Event, _context: Any) -> dict[str, Any]:
     """Take the S3 event of `_SUCCESS/`, or `{"action": "deadline"|"run", "scheduled"|"dt": …}`.
 
-    A deadline does nothing for a day that is published as it is. Raises what should be retried.
+    But for `run`, nothing is done for a day that is published as it is. Raises what should be
+    retried.
     """
     env = services.from_environment()
     if events.is_of_objects(event):
         keys = events.objects_put(event, env.settings.aws.enriched)
         days = sorted({dt for key in keys if (dt := layout.parse_success(key)) is not None})
-        deadline = False
+        why: concluding.Why = "complete"
     else:
-        deadline = events.action(event, "deadline", "run") == "deadline"
+        asked = events.action(event, "deadline", "run") == "run"
+        why = "asked" if asked else "deadline"
         days = [events.run_of(event)]
-    return {dt.isoformat(): _conclude(env, dt, deadline) for dt in days}
+    return {dt.isoformat(): _conclude(env, dt, why) for dt in days}
 
 
-def _conclude(env: Env, dt: date, deadline: bool) -> dict[str, Any]:
-    done = concluding.conclude(env, dt, unless_published=deadline)
-    if done is None:
-        return {"status": "published before"}
+def _conclude(env: Env, dt: date, why: concluding.Why) -> dict[str, Any]:
+    done = concluding.conclude(env, dt, why)
+    if isinstance(done, str):
+        return {"status": done}
     metrics.emit(env.settings, _figures(done))
     return {
         "status": "published",

@@ -11,16 +11,22 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from cashtag import alerts, steps
+from cashtag import alerts, sessions, steps
 from cashtag.errors import CloudError
 from cashtag.lake import layout
 from cashtag.ports import Env
+from cashtag.scrape import standing
 
 if TYPE_CHECKING:
     from cashtag.trade.plan import Plan
     from cashtag.trade.settle import Settled
+
+Why = Literal["complete", "deadline", "asked"]
+"""A marker says that the day is complete; its deadline has come; a person wants it made again."""
+
+Nothing = Literal["published before", "not complete"]
 
 TRADING_SIGNAL = "TradingSignal"
 # Attribute of the event <- column of daily_signals.
@@ -128,20 +134,37 @@ def discovered(env: Env, dt: date, out: alerts.Alerts) -> tuple[str, ...]:
 # ---------------------------------------------------------------- as functions do it
 
 
-def conclude(env: Env, dt: date, *, unless_published: bool = False) -> Concluded | None:
+def conclude(env: Env, dt: date, why: Why) -> Concluded | Nothing:
     """Make a day's signals and let a model name tickers; the plan is another function's.
 
-    With `unless_published` nothing is done for a day that is published as it is now, and None is
-    returned.
+    What is published already, and sent, is not made again, but where a person asks for it. A
+    marker of completeness that comes late, when another scrape has added objects that are not
+    enriched yet, waits for the marker of the whole. Where no signals were made, why is returned.
 
     Raises what `steps.signals` raises; StoreError for a day without a manifest.
     """
-    if unless_published and steps.published(env, dt):
-        return None
     out = announcer(env)
-    made = signals(env, dt, out)
+    made: Concluded | Nothing
+    stands = standing.of_run(env.lake, steps.build_of(env), dt)
+    if why != "asked" and _done(env, dt, stands.state):
+        made = "published before"
+    elif why == "complete" and not stands.complete:
+        made = "not complete"
+    else:
+        made = signals(env, dt, out)
     notes = discovered(env, dt, out)
+    if isinstance(made, str):
+        return made
     return replace(made, notes=notes, failed=tuple(out.failed))
+
+
+def _done(env: Env, dt: date, state: str) -> bool:
+    """Whether a day is published in this state, and its events were sent."""
+    session = sessions.session_of_run(dt, env.settings.scrape.cutoff_utc)
+    marks = [layout.published(session, state)]
+    if env.bus is not None:
+        marks.append(layout.sent(session, state))
+    return all(env.lake.signals.exists(mark) for mark in marks)
 
 
 def plan_published(env: Env, key: str) -> Planned | None:
