@@ -149,7 +149,7 @@ def conclude(env: Env, dt: date, why: Why) -> Concluded | Nothing:
     if why != "asked" and _done(env, dt, stands.state):
         made = "published before"
     elif why == "complete" and not stands.complete:
-        made = "not complete"
+        return "not complete"
     else:
         made = signals(env, dt, out)
     notes = discovered(env, dt, out)
