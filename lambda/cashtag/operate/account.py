@@ -6,9 +6,11 @@ remembered, so that no message shows them. Requests are signed: an error never c
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from cashtag.errors import CloudError
@@ -81,10 +83,23 @@ def session(settings: Settings) -> Any:
 
 
 def client(session: Any, service: str, **config: Any) -> Any:
-    """A boto3 client with standard retries; `config` is botocore's."""
+    """A boto3 client with standard retries, one for all who ask for the same; `config` is botocore's.
+
+    Raises:
+        CloudError: the service is not in that region, or the configuration is broken.
+    """
+    return _client(session, service, json.dumps(config, sort_keys=True))
+
+
+@lru_cache(maxsize=64)
+def _client(session: Any, service: str, config: str) -> Any:
+    # Making one takes up to a tenth of a second; clients may be shared, by threads too.
     from botocore.config import Config
 
-    options: dict[str, Any] = {"retries": {"mode": "standard", "max_attempts": 5}, **config}
+    options: dict[str, Any] = {
+        "retries": {"mode": "standard", "max_attempts": 5},
+        **json.loads(config),
+    }
     with explained(f"AWS's {service} cannot be reached"):
         return session.client(service, config=Config(**options))
 
