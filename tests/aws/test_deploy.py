@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,9 @@ from loopback_aws import NUMBER, REGION, SECRET, LoopbackAws
 from cashtag import resources
 from cashtag.cli import main
 from cashtag.operate.cloud import template as reading
-from cashtag.operate.deploying import artifacts, checks, parameters
+from cashtag.operate.deploying import artifacts, checks, deployment, parameters
+from cashtag.operate.deploying.changes import ChangeSet
+from cashtag.settings import load
 
 BUCKET = f"cashtag-artifacts-{NUMBER}-{REGION}"
 KEY = "functions/0123456789abcdef.zip"
@@ -399,6 +402,40 @@ def test_a_stack_half_deleted_is_destroyed_first(world: World) -> None:
     assert "`cashtag destroy --env dev`, then deploy again" in world.err
 
 
+# ---------------------------------------------------------------- by another implementation
+
+
+@pytest.mark.filterwarnings("ignore:Tried to parse")  # kinds that moto passes over
+def test_our_own_template_goes_through_motos_change_sets(
+    loopback: LoopbackAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # moto makes of it what it can, at once, and works out no outputs: so no smoke test here.
+    loopback.lead(monkeypatch)
+    monkeypatch.setenv("CASHTAG_AWS__DEPLOY__POLL_SECONDS", "0.01")
+    reading.load.cache_clear()
+    seen: list[ChangeSet] = []
+    said: list[str] = []
+    target = deployment.Target(
+        load(),
+        "staging",
+        boto3.Session(),
+        following=lambda _: nullcontext((lambda event: said.append(event.status), lambda *_: None)),
+    )
+    values = {"Environment": "staging", "CodeBucket": BUCKET, "CodeKey": KEY}
+    done = deployment.bring_up(target, BUCKET, values, lambda planned: not seen.append(planned))
+    assert done is not None
+    assert done.created
+    assert done.stack.status == "CREATE_COMPLETE"
+    assert done.stack.parameters["Environment"] == "staging"
+    assert said == ["CREATE_IN_PROGRESS", "CREATE_COMPLETE"]
+    resources_of_ours = reading.active(reading.load(), values)
+    assert set(resources_of_ours) <= {change.resource for change in seen[0].changes}
+    code = boto3.client("lambda").get_function(FunctionName="cashtag-staging-health")
+    assert code["Configuration"]["Handler"] == "cashtag.handlers.health.handler"
+    names = {bucket["Name"] for bucket in boto3.client("s3").list_buckets()["Buckets"]}
+    assert f"cashtag-staging-raw-{NUMBER}-{REGION}" in names
+
+
 # ---------------------------------------------------------------- killed, and two at once
 
 
@@ -661,10 +698,11 @@ def test_the_end_is_json_where_it_is_asked_for(world: World) -> None:
 
 QUICKSIGHT = """
 Parameters:
-  ResultsBucket: {Type: String}
-  PrincipalArn: {Type: String, Default: ''}
+  Stack: {Type: String, Default: cashtag-dev}
+  Principal: {Type: String, Description: Who owns it}
+  KeyArn: {Type: String, Default: ''}
 Resources:
-  Dashboard: {Type: AWS::QuickSight::Dashboard, Properties: {Bucket: !Ref ResultsBucket, Who: !Ref PrincipalArn}}
+  Dashboard: {Type: AWS::QuickSight::Dashboard, Properties: {Of: !Ref Stack, Who: !Ref Principal, Key: !Ref KeyArn}}
 Outputs:
   DashboardUrl: {Value: 'https://eu-west-1.quicksight.aws.amazon.com/sn/dashboards/cashtag-dev'}
 """
@@ -673,11 +711,31 @@ Outputs:
 def test_quicksight_is_a_stack_beside_with_what_the_main_one_gives_out(world: World) -> None:
     world.template(QUICKSIGHT, "quicksight.yaml")
     arn = "arn:aws:quicksight:eu-west-1:123456789012:user/default/me"
-    assert world.deploy("--yes", "--quicksight", "--parameter", f"PrincipalArn={arn}") == 0
+    assert world.deploy("--yes", "--quicksight", "--parameter", f"Principal={arn}") == 0
     beside = world.site.stacks["cashtag-dev-quicksight"]
     assert beside.status == "CREATE_COMPLETE"
-    assert beside.parameters == {"ResultsBucket": "results-1", "PrincipalArn": arn}
+    assert beside.parameters == {"Stack": "cashtag-dev", "Principal": arn, "KeyArn": ""}
     assert "https://eu-west-1.quicksight.aws.amazon.com/sn/dashboards/cashtag-dev" in world.out
     assert world.deploy("--yes", "--quicksight") == 0
-    assert beside.parameters["PrincipalArn"] == arn
+    assert beside.parameters["Principal"] == arn
     assert len(world.site.executed) == 2
+
+
+def test_what_quicksight_lacks_is_told_before_anything_is_changed(world: World) -> None:
+    world.template(QUICKSIGHT, "quicksight.yaml")
+    assert world.deploy("--yes", "--quicksight") == 2
+    assert (
+        "parameter Principal has no default (Who owns it); give --parameter Principal=" in world.err
+    )
+    assert world.site.executed == []
+    assert "CreateChangeSet" not in world.site.calls
+
+
+def test_a_key_that_the_stack_made_is_told_to_quicksight(world: World) -> None:
+    key = "  KmsKey: {Type: String, Default: ''}\nConditions:"
+    world.template(TEMPLATE.replace("Conditions:", key, 1))
+    world.template(QUICKSIGHT, "quicksight.yaml")
+    words = ("--parameter", "Principal=me", "--parameter", "KmsKey=create")
+    assert world.deploy("--yes", "--quicksight", *words) == 0
+    beside = world.site.stacks["cashtag-dev-quicksight"]
+    assert beside.parameters["KeyArn"] == f"arn:aws:kms:{REGION}:{NUMBER}:key/made-Key"

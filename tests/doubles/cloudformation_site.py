@@ -387,6 +387,16 @@ class Site:
         more = {"NextToken": str(start + _PAGE)} if start + _PAGE < len(found.events) else {}
         return {"StackEvents": found.events[start : start + _PAGE], **more}
 
+    def _describe_stack_resource(self, form: dict[str, str]) -> dict[str, Any]:
+        found, logical = self._stack(form["StackName"]), form["LogicalResourceId"]
+        return {
+            "StackResourceDetail": {
+                "StackId": found.id,
+                "LogicalResourceId": logical,
+                "PhysicalResourceId": f"made-{logical}",
+            }
+        }
+
     def _get_template_summary(self, form: dict[str, str]) -> dict[str, Any]:
         declared = self._stack(form["StackName"]).template.get("Parameters", {})
         return {

@@ -74,6 +74,9 @@ def deploy(
     caller, finding = checks.who(session)
     values = {"Environment": chosen_env, **chosen}
     values |= _ready(target, caller.account, built, values, [finding], form)
+    if quicksight:  # what is missing for the second stack is told before the first is changed
+        beside = deployment.sibling(target)
+        deployment.choices(beside, {**deployment.shared(target, None), **values}, beside.look())
     show = _show(form, dry_run=dry_run, yes=yes, replace_data=replace_data)
     done = deployment.bring_up(target, values["CodeBucket"], values, show)
     if done is None:
@@ -222,8 +225,7 @@ def _beside(
     from cashtag.operate.deploying import deployment
 
     beside = deployment.sibling(target)
-    known = {**done.stack.outputs, "Stack": done.stack.name, "StackName": done.stack.name}
-    mine = {name: known[name] for name in beside.whole().get("Parameters", {}) if name in known}
+    mine = deployment.shared(target, done.stack)
     second = deployment.bring_up(beside, values["CodeBucket"], {**mine, **values}, show)
     return {} if second is None else dict(second.stack.outputs)
 

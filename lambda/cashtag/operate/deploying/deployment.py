@@ -159,6 +159,30 @@ def follow(target: Target, after: str | None = None, of: int = 0) -> watching.Ou
         )
 
 
+def shared(target: Target, found: Stack | None) -> dict[str, str]:
+    """What the sibling is told of the stack it stands beside, by the names of its parameters.
+
+    Raises:
+        CloudError: AWS refuses or does not answer.
+    """
+    known = {"Stack": target.name}
+    if found is not None:
+        known |= {**found.outputs, "KeyArn": _key_arn(target, found)}
+    return {name: known[name] for name in sibling(target).whole()["Parameters"] if name in known}
+
+
+def _key_arn(target: Target, found: Stack) -> str:
+    key = found.parameters.get("KmsKey", "")
+    if key != "create":
+        return key
+    client = account.client(target.session, "cloudformation")
+    with account.explained(f"the key of stack {found.name} cannot be looked at"):
+        told = client.describe_stack_resource(StackName=found.name, LogicalResourceId="Key")
+    number = told["StackResourceDetail"]["PhysicalResourceId"]
+    partition = told["StackResourceDetail"]["StackId"].split(":")[1]
+    return f"arn:{partition}:kms:{found.region}:{found.account}:key/{number}"
+
+
 # ---------------------------------------------------------------- plan and execute
 
 
