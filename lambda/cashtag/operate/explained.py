@@ -19,7 +19,7 @@ from cashtag.operate.doctor import Finding
 from cashtag.ports import Progress, SqlValue
 from cashtag.settings import Settings
 from cashtag.signals import models
-from cashtag.warehouse import lint, sql
+from cashtag.warehouse import clauses, lint, sql
 
 _FINAL = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
 _DAY = date(2026, 1, 5)
@@ -85,8 +85,11 @@ def explain(
 
     def one(file: tuple[sql.Kind, str]) -> Explained:
         kind, name = file
-        text = sql.bind(sql.load(kind, name).text, examples(kind, name, settings))
-        return Explained(kind, name, _refusal(client, settings, text))
+        text = clauses.statement(sql.load(kind, name).text)
+        if kind != "sql":  # a model's rows are sorted by their contract; others carry their order
+            text = clauses.ordered(text).text
+        bound = sql.bind(text, examples(kind, name, settings))
+        return Explained(kind, name, _refusal(client, settings, bound))
 
     with ThreadPoolExecutor(settings.aws.athena.concurrency) as pool:
         for done, answer in enumerate(pool.map(one, files), start=1):
