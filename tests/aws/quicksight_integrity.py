@@ -11,7 +11,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 Node = Any
-COLUMNS = 36  # of a sheet's grid, "GridLayoutElement", QuickSight API reference
+# Columns of a grid, and of one element of it. The controls' grid is not in the API reference: the
+# service refuses more, synchronously.
+GRIDS = {"VISUAL": (36, 36), "FILTER_CONTROL": (12, 6)}
 NUMERIC = {"INTEGER", "DECIMAL"}
 # Well of a field -> types of column that it takes.
 WELLS = {
@@ -187,7 +189,11 @@ def _fields(template: Node) -> Iterator[str]:
             if column not in types.get(of, {}):
                 yield f"calculated field {name} reads {column}, which {of} has not"
     for path, node in walk(definition):
-        if not isinstance(node, Mapping) or "ColumnName" not in node:
+        if not isinstance(node, Mapping):
+            continue
+        if node.get("DataSetIdentifier", "posts") not in sets(template):
+            yield f"{path}: {node['DataSetIdentifier']} is no data set"
+        if "ColumnName" not in node:
             continue
         of, name = node.get("DataSetIdentifier", ""), node["ColumnName"]
         used.add((of, name))
@@ -225,6 +231,12 @@ def _visuals(template: Node) -> Iterator[str]:
             yield from _visual(visual, ids)
             wells = visual["ChartConfiguration"]["FieldWells"]
             filled = {path[-1] for path, node in walk(wells) if isinstance(node, list) and node}
+            if (
+                kind == "LineChartVisual"
+                and "Colors" in filled
+                and len(named(wells, "Values")[0]) > 1
+            ):
+                yield f"{visual['VisualId']} has a line of two values for each colour"
             if NEEDED[kind] - filled:
                 yield f"{visual['VisualId']} has no {sorted(NEEDED[kind] - filled)}"
 
@@ -282,6 +294,7 @@ def _filters(template: Node) -> Iterator[str]:
     yield from _twice("filter", [f["FilterId"] for _, f in filters])
     scopes = {}
     for group, found in filters:
+        yield from _listed(found)
         scopes[found["FilterId"]] = scope = _scope(group)
         yield from _scoped(group, found, sheets, types)
         if len(scope) > 1 and "DefaultFilterControlConfiguration" not in found:
@@ -292,11 +305,26 @@ def _filters(template: Node) -> Iterator[str]:
             (kind, made), *_ = control.items()
             controls.append(made["FilterControlId"])
             scope = scopes.get(made["SourceFilterId"], set())
+            if "SelectableValues" in made:
+                yield f"control {made['FilterControlId']} names values beside its filter's"
             if sheet["SheetId"] not in scope:
                 yield f"control {made['FilterControlId']} is of a filter that its sheet has not"
             if (kind == "CrossSheet") != (len(scope) > 1):
                 yield f"control {made['FilterControlId']} is for another number of sheets"
     yield from _twice("control", controls)
+
+
+def _listed(found: Node) -> Iterator[str]:
+    """A list of values: which it is, and what a control may add. The service refuses the rest."""
+    chosen = found.get("Configuration", {}).get("FilterListConfiguration")
+    if chosen is None:
+        return
+    if chosen["MatchOperator"] not in {"CONTAINS", "DOES_NOT_CONTAIN"}:
+        yield f"{found['FilterId']} compares a list by {chosen['MatchOperator']}"
+    if ("SelectAllOptions" in chosen) == ("CategoryValues" in chosen):
+        yield f"{found['FilterId']} names values, or all of them, but not both"
+    if named(found.get("DefaultFilterControlConfiguration", {}), "SelectableValues"):
+        yield f"{found['FilterId']} has values of its own, and its control names others"
 
 
 def _scope(group: Node) -> set[str]:
@@ -355,14 +383,14 @@ def _layouts(template: Node) -> Iterator[str]:
                 yield f"{sheet['SheetId']} places {placed}, and has {wanted}"
             if {e["ElementType"] for e in elements} - {kind}:
                 yield f"{sheet['SheetId']} places what is no {kind}"
-            yield from _overlaps(sheet["SheetId"], elements)
+            yield from _overlaps(sheet["SheetId"], elements, *GRIDS[kind])
 
 
-def _overlaps(sheet: str, elements: list[Node]) -> Iterator[str]:
+def _overlaps(sheet: str, elements: list[Node], wide: int, widest: int) -> Iterator[str]:
     taken: dict[tuple[int, int], str] = {}
     for e in elements:
-        if e["ColumnIndex"] + e["ColumnSpan"] > COLUMNS:
-            yield f"{e['ElementId']} of {sheet} reaches beyond {COLUMNS} columns"
+        if e["ColumnIndex"] + e["ColumnSpan"] > wide or e["ColumnSpan"] > widest:
+            yield f"{e['ElementId']} of {sheet} reaches beyond {wide} columns, or {widest} of its own"
         for row in range(e["RowIndex"], e["RowIndex"] + e["RowSpan"]):
             for column in range(e["ColumnIndex"], e["ColumnIndex"] + e["ColumnSpan"]):
                 other = taken.setdefault((row, column), e["ElementId"])

@@ -205,6 +205,25 @@ def test_visuals_that_overlap_or_leave_the_sheet_are_noticed(template: Node) -> 
         assert findings(made, EXPECTED), key
 
 
+def test_what_the_service_refuses_beyond_its_shapes_is_noticed(template: Node) -> None:
+    def broken(change: Callable[[Node], None]) -> list[str]:
+        made = copy.deepcopy(template)
+        change(made)
+        return findings(made, EXPECTED)
+
+    def controls(made: Node) -> Node:
+        return _sheet(made, "desk")["SheetControlLayouts"][0]["Configuration"]["GridLayout"]["Elements"]  # fmt: skip
+
+    def directions(made: Node) -> Node:
+        return named(made, "FilterGroups")[0][-1]["Filters"][0]["CategoryFilter"]["Configuration"]["FilterListConfiguration"]  # fmt: skip
+
+    assert broken(lambda made: controls(made)[2].update(ColumnSpan=7, ColumnIndex=5))
+    assert broken(lambda made: controls(made)[2].update(ColumnIndex=9))
+    assert broken(lambda made: directions(made).update(MatchOperator="EQUALS"))
+    assert broken(lambda made: directions(made).update(SelectAllOptions="FILTER_ALL_VALUES"))
+    assert broken(lambda made: _sheet(made, "desk")["FilterControls"][2]["Dropdown"].update(SelectableValues={"Values": ["BUY"]}))  # fmt: skip
+
+
 def _sheet(template: Node, name: str) -> Node:
     sheets = named(template["Resources"]["Board"], "Sheets")[0]
     return next(s for s in sheets if s["SheetId"] == name)
