@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from endpoint_site import POISON, Endpoint
 from functions_on_loopback import PARAMETER, Functions, bucket, put_event
 
 from cashtag import services, sessions, steps
@@ -172,6 +173,51 @@ def test_a_rebuild_stops_in_time_and_names_what_is_left(functions: Functions, si
     assert list(whole["rows"].values()) == [2, 1]
     assert whole["complete"] == ["2026-05-11"]
     assert functions.invoke("enrich", event)["left"] == []
+
+
+@pytest.fixture
+def endpoint(functions: Functions, monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
+    """The model behind a SageMaker endpoint, as the stack has it."""
+    with Endpoint() as site:
+        monkeypatch.setenv(
+            "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME",
+            site.environ()["AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME"],
+        )
+        monkeypatch.setenv("CASHTAG_ENRICH__MODEL", "sagemaker")
+        monkeypatch.setenv("CASHTAG_MODELS__SAGEMAKER__BACKOFF_SECONDS", "[0.001, 0.004]")
+        yield site
+
+
+def test_an_endpoint_that_throttles_is_asked_again_and_a_poisoned_text_lies_aside(
+    functions: Functions, sites: Sites, endpoint: Endpoint
+) -> None:
+    sites.answers["NVDA"] = (post("NVDA", 1), post("NVDA", 2, POISON), post("NVDA", 3))
+    endpoint.faults = ["throttled", "model_500", "reset"]
+    scraped(functions)
+    key = layout.raw("tweets", MONDAY, "x", "NVDA")
+    done = functions.invoke("enrich", put_event(("raw", key)))
+    assert done["rows"] == {key: 3}
+    lake, build = functions.env.lake, steps.build_of(functions.env)
+    aside = lines.read(lake.enriched.get(layout.rejected(build, key)), "")
+    assert [json.loads(line)["line"] for line in aside] == [2]
+    assert len(functions.figures()["SentimentScoreDistribution"]) == 1
+    asked = len(endpoint.asked)
+    functions.invoke("enrich", put_event(("raw", key)))
+    assert len(endpoint.asked) == asked  # the answers are recorded
+
+
+def test_an_endpoint_that_is_away_fails_the_object_and_records_nothing(
+    functions: Functions, sites: Sites, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CASHTAG_MODELS__SAGEMAKER__NAME", "somebody-elses")
+    scraped(functions)
+    event = put_event(("raw", layout.raw("tweets", MONDAY, "x", "NVDA")))
+    with pytest.raises(ScorerUnavailable, match="endpoint 'somebody-elses'"):
+        functions.invoke("enrich", event)
+    assert list(functions.env.lake.enriched.list()) == []
+    # What failed is told again once the endpoint is there.
+    monkeypatch.delenv("CASHTAG_MODELS__SAGEMAKER__NAME")
+    assert functions.invoke("enrich", event)["complete"] == ["2026-05-11"]
 
 
 @pytest.mark.parametrize(
@@ -387,6 +433,21 @@ def test_an_error_that_is_none_of_ours_tells_no_text(
         functions.invoke("enrich", {"keys": ["tweets/x"]})
     assert "operate/arrivals.py:" in str(told.value)
     assert "somebody wrote" not in str(told.value) + functions.log
+
+
+def test_a_damaged_secret_stops_the_scrape_and_is_never_shown(
+    functions: Functions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "cashtag-dev/x-accounts"
+    text = json.dumps({"accounts": [{"name": "main", "auth_token": f"auth_token={SECRET}"}]})
+    functions.client("secretsmanager").create_secret(Name=name, SecretString=text)
+    monkeypatch.setenv("CASHTAG_LIVE__X__ACCOUNTS_SECRET", name)
+    with pytest.raises(SettingsError, match=f"the secret {name}") as told:
+        scraped(functions)
+    assert SECRET not in str(told.value) + functions.log
+    monkeypatch.setenv("CASHTAG_LIVE__X__ACCOUNTS_SECRET", "cashtag-dev/nobodys")
+    with pytest.raises(SettingsError, match="ResourceNotFoundException"):
+        scraped(functions)
 
 
 def test_no_tweet_gets_into_a_log(functions: Functions, sites: Sites) -> None:
