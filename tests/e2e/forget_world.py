@@ -1,8 +1,8 @@
 """A few days of the sample with planted posts: what one person wrote, and what others made of it.
 
 Load it by path (`runpy.run_path`), or run it: `forget_world.py LAKE TARGET` forgets, and
-`forget_world.py LAKE TARGET everywhere SCRATCH [FIRST]` kills that at every Store call (from the
-FIRST one on), each time on a copy of LAKE, goes on, and prints what went wrong.
+`forget_world.py LAKE TARGET everywhere SCRATCH` kills that after every write, each time on a copy of
+LAKE, goes on, and prints what went wrong.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from cashtag import services, sessions
-from cashtag.exchange import forget_search
 from cashtag.exchange.forget_target import target
 from cashtag.operate import days
 from cashtag.operate import forget as work
@@ -221,14 +220,17 @@ def counted(folder: Path, whom: str) -> int:
     return int(counting.calls)
 
 
-def everywhere(before: Path, scratch: Path, whom: str, first: int = 1) -> list[str]:
-    """Kill a takedown at every Store call from `first` on, go on; return what went wrong."""
-    forget_search._READERS = 1  # calls are counted, and a fork has no other threads
+def everywhere(before: Path, scratch: Path, whom: str) -> list[str]:
+    """Kill a takedown after every Store call that writes, go on; return what went wrong.
+
+    Whoever dies while reading leaves what the last write left.
+    """
     whole, lake, counting = scratch / "whole", scratch / "lake", KILLING["Counting"]
+    counting.counted = frozenset(("put", "put_if_absent", "delete", "purge"))
     shutil.copytree(before, whole)
     calls = counted(whole, whom)
     expected, wrong = files(whole), []
-    for n in range(first, calls + 1):
+    for n in range(1, calls + 1):
         shutil.copytree(before, lake)
         status = _forked(lake, whom, n)
         if not os.WIFSIGNALED(status) or os.WTERMSIG(status) != signal.SIGKILL:
@@ -258,8 +260,7 @@ def _forked(folder: Path, whom: str, kill_at: int | None) -> int:
 def main() -> None:
     folder, whom = Path(sys.argv[1]), sys.argv[2]
     if len(sys.argv) > 3:
-        first = int(sys.argv[5]) if len(sys.argv) > 5 else 1
-        print("\n".join(everywhere(folder, Path(sys.argv[4]), whom, first)))
+        print("\n".join(everywhere(folder, Path(sys.argv[4]), whom)))
     else:
         print(forget(environment(folder), whom).new)
 

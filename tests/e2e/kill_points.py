@@ -59,22 +59,16 @@ class Counting:
     calls = 0
     kill_at: int | None = None
     kill_after = False
+    counted: frozenset[str] = frozenset(
+        ("get", "put", "put_if_absent", "list", "exists", "delete", "purge", "versions")
+    )
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def __getattr__(self, name: str) -> Any:
         member = getattr(self._store, name)
-        if name not in {
-            "get",
-            "put",
-            "put_if_absent",
-            "list",
-            "exists",
-            "delete",
-            "purge",
-            "versions",
-        }:
+        if name not in self.counted:
             return member
 
         def call(*args: Any, **kwargs: Any) -> Any:

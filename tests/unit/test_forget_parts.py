@@ -19,6 +19,7 @@ import pytest
 
 from cashtag import services, sessions, steps
 from cashtag.cli import main
+from cashtag.errors import CheckFailed
 from cashtag.exchange import forget_rewrite, importing
 from cashtag.exchange.forget_target import target
 from cashtag.lake import layout, lines, tombstones
@@ -355,6 +356,27 @@ def test_explain_tells_a_session_without_the_forgotten(tmp_path: Path) -> None:
     after = explain.explain(env, "NVDA", date(2026, 5, 20))
     assert [t["tweet_id"] for t in after.tweets] == [t["tweet_id"] for t in story.tweets[1:]]
     assert after.decisions == story.decisions
+
+
+def test_a_session_that_fails_a_check_without_it_has_no_tables_rather_than_old_ones(
+    env: Env, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lived(env)
+    key = layout.signals("daily_sentiment", DT)
+    assert env.lake.signals.exists(key)
+
+    def refuse(_findings: Any, about: str) -> None:
+        raise CheckFailed(f"{about}: too little is left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("cashtag.signals.checks.refuse", refuse)
+        with pytest.raises(CheckFailed, match=r"forgotten, but .* no tables now.*too little"):
+            forget(env, ID)
+    assert not env.lake.signals.exists(key)
+    assert ids(env) == [OTHER]
+    # Once the check passes, the same command finishes it.
+    forget(env, ID)
+    assert env.lake.signals.exists(key)
 
 
 # ---------------------------------------------------------------- the command

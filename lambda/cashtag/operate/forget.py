@@ -13,6 +13,7 @@ author and no id of either, and is not touched.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -27,6 +28,8 @@ from cashtag.lake import layout, tombstones
 from cashtag.operate import takedown
 from cashtag.operate.takedown import MADE_AGAIN, REMOVED, REWRITTEN
 from cashtag.ports import Env, Progress, Store
+
+_WORD = re.compile(r"[\w-]+")  # an id or a handle, and whatever else is a word
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,8 @@ def forget(
         StoreError: a zone cannot be read, written or purged; run again to go on.
     """
     raw, target = env.lake.raw, seen.target
-    if target.wanted.is_named_in(reason) or target.name.casefold() in reason.casefold():
+    names = {target.name, *target.wanted.tweets, *target.wanted.authors}
+    if {name.casefold() for name in names} & set(_WORD.findall(reason.casefold())):
         raise InputError("--reason names whom to forget, and would be kept; write it without")
     digest, new = tombstones.add(raw, target.kind, target.name, at, reason)
     _add_ids(env, target, at, reason)

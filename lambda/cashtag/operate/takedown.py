@@ -44,7 +44,7 @@ def carry_out(env: Env, found: Found, records: Sequence[Record], progress: Progr
         CheckFailed: the checks refuse what is left of a session; its tables are gone.
         StoreError: a zone cannot be read, written or purged.
     """
-    lake, stones = env.lake, tombstones.read(env.lake.raw)
+    lake = env.lake
     items = {(item.zone, item.key): item for record in records for item in record.items}
     keys = sorted(key for zone, key in items if zone == "raw")
     tweets = [key for key in keys if key.startswith("tweets/")]
@@ -58,13 +58,19 @@ def carry_out(env: Env, found: Found, records: Sequence[Record], progress: Progr
         if zone == "report" and item.what == REMOVED:
             lake.report.purge(key)
     made = forget_search.mirrors(lake.enriched, tweets)
-    for done, key in enumerate(keys):
-        progress(done, todo, key)
-        if key.startswith("tweets/"):
-            forget_rewrite.rewrite(env.settings, lake, key, stones, made)
-            _restage(env, key, made)
-        elif key.startswith("quarantine/"):
-            forget_rewrite.rewrite_quarantine(lake.raw, key, stones)
+    while True:
+        stones = tombstones.read(lake.raw)
+        for done, key in enumerate(keys):
+            progress(done, todo, key)
+            if key.startswith("tweets/"):
+                forget_rewrite.rewrite(env.settings, lake, key, stones, made)
+                _restage(env, key, made)
+            elif key.startswith("quarantine/"):
+                forget_rewrite.rewrite_quarantine(lake.raw, key, stones)
+        # Of two takedowns that rewrote one object at once, one has put back what the other took
+        # out; each has set its tombstones first, so that the last one sees them.
+        if tombstones.read(lake.raw) == stones:
+            break
     for dt in runs:
         forget_rewrite.supersede(lake.raw, dt, [key for key in tweets if f"/dt={dt}/" in key])
     refused = _make_again(env, runs, again, lambda n, what: progress(len(keys) + n, todo, what))
