@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import hypothesis
 import numpy as np
 import pytest
 from bedrock_site import Reply
 from comprehend_site import Comprehend, by_words, refused, scores
+from hypothesis import HealthCheck, given
+from hypothesis import strategies as st
 
 from cashtag import settings
 from cashtag.sentiment.answered import LABELS
@@ -122,26 +125,62 @@ def test_a_text_that_met_an_error_within_is_asked_again_alone(site: Comprehend, 
     assert found.polarity.tolist() == pytest.approx([0.9, -0.8])
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [
-        THROTTLED,
-        refused(400, "TooManyRequestsException", "slow down"),
-        refused(500, "InternalServerException", "sorry"),
-        refused(503, "ServiceUnavailable", "sorry"),
-        Reply(0),  # the connection is cut
-        Reply(200, b'{"ResultList": [{"Index": 0, "Sent'),  # cut short, and yet its length is right
-        Reply(200, b"<html>"),
-        Reply(200, b'{"ResultList": [], "ErrorList": []}'),  # of no text
-        Reply(200, b'{"ResultList": [{"Index": 9}], "ErrorList": []}'),
-        Reply(200, b'{"ResultList": [{"Index": 0, "Sentiment": "GREAT"}], "ErrorList": []}'),
-    ],
-    ids=lambda fault: f"{fault.status} {fault.body[:30]!r}",
-)
+PASSING = [
+    THROTTLED,
+    refused(400, "TooManyRequestsException", "slow down"),
+    refused(500, "InternalServerException", "sorry"),
+    refused(503, "ServiceUnavailable", "sorry"),
+    Reply(0),  # the connection is cut
+    Reply(200, b'{"ResultList": [{"Index": 0, "Sent'),  # cut short, and yet its length is right
+    Reply(200, b"<html>"),
+    Reply(200, b'{"ResultList": [], "ErrorList": []}'),  # of no text
+    Reply(200, b'{"ResultList": [{"Index": 9}], "ErrorList": []}'),
+    Reply(200, b'{"ResultList": [{"Index": 0, "Sentiment": "GREAT"}], "ErrorList": []}'),
+]
+
+
+@pytest.mark.parametrize("fault", PASSING, ids=lambda fault: f"{fault.status} {fault.body[:30]!r}")
 def test_what_passes_is_asked_again(site: Comprehend, fault: Reply) -> None:
     site.faults = [fault, fault]
     assert scorer().answer(["up"]).polarity.tolist() == pytest.approx([0.9])
     assert len(site.asked) == 3
+
+
+@pytest.fixture
+def shared_scorer(site: Comprehend) -> ComprehendScorer:
+    """A client takes a third of a second to make, so that one serves all examples."""
+    return scorer()
+
+
+@hypothesis.settings(
+    max_examples=50,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    words=st.lists(st.sampled_from(["up", "down", "it reports", "", "bad", " "]), max_size=70),
+    faults=st.lists(st.sampled_from(PASSING), max_size=6),
+    stumbling=st.lists(st.integers(0, 69), max_size=9),
+)
+def test_every_text_gets_one_answer_or_one_reason_whatever_happens(
+    site: Comprehend,
+    shared_scorer: ComprehendScorer,
+    words: list[str],
+    faults: list[Reply],
+    stumbling: list[int],
+) -> None:
+    texts = [f"{word} {i}" if word.strip() else word for i, word in enumerate(words)]
+    site.verdict = lambda text: "INVALID_TEXT" if "bad" in text else by_words(text)
+    site.once = {text: "INTERNAL_SERVER_ERROR" for i in stumbling for text in texts[i : i + 1]}
+    site.faults = list(faults)
+    found = shared_scorer.answer(texts)
+    expected = {"up": 0.9, "down": -0.8, "it": 0.0}
+    for i, text in enumerate(texts):
+        word = (text.split() or [""])[0]
+        assert found.answered[i] == (word in expected)
+        assert (i in found.refusals) == (word == "bad")
+        if word in expected:
+            assert found.polarity[i] == pytest.approx(expected[word])
 
 
 def test_what_does_not_pass_within_the_deadline_leaves_the_texts_waiting(site: Comprehend) -> None:

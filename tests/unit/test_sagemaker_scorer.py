@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import json
 import sys
 from collections.abc import Iterator, Sequence
+from datetime import date
 from typing import Any
 
 import botocore.loaders
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from endpoint_site import (
     OTHER_VERSION,
@@ -22,8 +26,11 @@ from endpoint_site import (
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cashtag import services
 from cashtag import settings as house
+from cashtag.enrich import staging
 from cashtag.errors import KeyMissing, SettingsError
+from cashtag.lake import layout, lines
 from cashtag.sentiment import asking, registry, store
 from cashtag.sentiment.asking import PROBE
 from cashtag.sentiment.sagemaker import EndpointScorer
@@ -486,3 +493,60 @@ def shared_scorer(endpoint: Endpoint) -> EndpointScorer:
     made = scorer(**{"enrich.batch_size": 4, "models.sagemaker.concurrency": 3})
     assert made.version == VERSION
     return made
+
+
+def tweet(number: int, text: str) -> dict[str, Any]:
+    return {
+        "id": number, "id_str": str(number), "date": "2026-03-02T11:00:00+00:00",
+        "user": {"username": "bob", "followersCount": 5}, "rawContent": text, "lang": "en",
+    }  # fmt: skip
+
+
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    texts=st.lists(
+        st.one_of(
+            st.sampled_from(["up", "down", BAD, "", " ", "\ud83d", "🚀", "up " * 60]),
+            st.text(max_size=6),
+        ),
+        min_size=1,
+        max_size=12,
+    ),
+    faults=FAULTS,
+)
+def test_every_line_of_a_raw_object_is_answered_or_in_quarantine_never_both(
+    endpoint: Endpoint,
+    shared_scorer: EndpointScorer,
+    tmp_path_factory: pytest.TempPathFactory,
+    texts: list[str],
+    faults: list[str],
+) -> None:
+    own = house.load(environ={}, overrides=QUICK)
+    lake = services.folder_lake(tmp_path_factory.mktemp("lake"))
+    key = layout.RawKey("tweets", date(2026, 3, 2), "x", "NVDA", 1)
+    head = {"ticker": "NVDA", "source": "x", "fetched_at": "2026-03-02T11:30:00Z", "v": 1}
+    posts = [tweet(i + 1, f"$NVDA {text}" if i % 3 else text) for i, text in enumerate(texts)]
+    raw = [json.dumps(head | {"data": post}).encode() for post in posts]
+    lake.raw.put(str(key), lines.pack([*raw, b"no json"]))
+    endpoint.forget()
+    endpoint.faults = list(faults)
+    staged = None
+    while staged is None:
+        try:
+            staged = staging.stage(own, lake, shared_scorer, "b", key, lambda: ())
+        except ScorerUnavailable:
+            assert not lake.enriched.exists(layout.stage("b", str(key)))  # all or nothing
+    record = pq.read_table(
+        io.BytesIO(lake.enriched.get(layout.scores(shared_scorer.version, str(key))))
+    )
+    answered = {row["line"] + 1 for row in record.to_pylist() if row["p_neutral"] is not None}
+    kept = [json.loads(line) for _, line in lines.unpack(lake.enriched.get(layout.rejected("b", str(key)))).lines]  # fmt: skip
+    quarantined = [row["line"] for row in kept]
+    assert len(quarantined) == len(set(quarantined))
+    assert answered.isdisjoint(quarantined)
+    assert answered | set(quarantined) == set(range(1, len(raw) + 2))
+    assert {i + 1 for i, text in enumerate(texts) if "up" in text} <= answered
