@@ -176,13 +176,13 @@ def _sets(template: Node, expected: Mapping[str, list[dict[str, str]]]) -> Itera
 
 def _fields(template: Node) -> Iterator[str]:
     types = columns(template)
-    definition = _definition(template)
+    definition, known = _definition(template), sets(template)
     calculated = {(f["DataSetIdentifier"], f["Name"]): f for f in definition["CalculatedFields"]}
     if len(calculated) != len(definition["CalculatedFields"]):
         yield "two calculated fields have one name"
     used: set[tuple[str, str]] = set()
     for (of, name), field in calculated.items():
-        if of not in sets(template):
+        if of not in known:
             yield f"calculated field {name} is of {of}, which is no data set"
         for column in _FIELD.findall(field["Expression"]):
             used.add((of, column))
@@ -191,7 +191,7 @@ def _fields(template: Node) -> Iterator[str]:
     for path, node in walk(definition):
         if not isinstance(node, Mapping):
             continue
-        if node.get("DataSetIdentifier", "posts") not in sets(template):
+        if node.get("DataSetIdentifier") not in {None, *known}:
             yield f"{path}: {node['DataSetIdentifier']} is no data set"
         if "ColumnName" not in node:
             continue

@@ -127,53 +127,55 @@ DECLARED = {
 }  # fmt: skip
 
 
-def _mutations(template: Node) -> Iterator[tuple[str, Node]]:
-    """(what was done, the template with it): one name changed, or one declaration taken away."""
+def _mutations(template: Node) -> Iterator[str]:
+    """Change one name of the template, or take one declaration away; say which, and undo it after."""
 
-    def changed(path: tuple[Any, ...], change: Callable[[Node, Any], None]) -> Node:
-        made = copy.deepcopy(template)
-        node = made
-        for key in path[:-1]:
+    def at(path: tuple[Any, ...]) -> Node:
+        node = template
+        for key in path:
             node = node[key]
-        change(node, path[-1])
-        return made
+        return node
 
-    def rename(node: Node, key: Any) -> None:
-        node[key] = f"{node[key]}x"
+    def rename(path: tuple[Any, ...]) -> Iterator[str]:
+        parent, key = at(path[:-1]), path[-1]
+        before = parent[key]
+        parent[key] = f"{before}x"
+        yield f"rename {'/'.join(map(str, path))}"
+        parent[key] = before
 
-    def remove(node: Node, key: Any) -> None:
-        del node[key]
+    def remove(path: tuple[Any, ...]) -> Iterator[str]:
+        parent, key = at(path[:-1]), path[-1]
+        before = parent.pop(key)
+        yield f"remove {'/'.join(map(str, path))}"
+        if isinstance(parent, list):
+            parent.insert(key, before)
+        else:
+            parent[key] = before
 
-    for path, node in walk(template):
-        where = "/".join(map(str, path))
-        if not path:
+    for path, node in list(walk(template)):
+        if len(path) < 2 or path[0] != "Resources":
             continue
-        inside = path[0] == "Resources"
-        listed = len(path) > 1 and path[-2] in LISTS
         asked = path[-1] == "FieldId" and "FieldWells" not in path  # sorted, labelled, sized
-        if inside and isinstance(node, str) and (path[-1] in REFERENCES or listed or asked):
-            if path[-1] == "Ref" and node.startswith("AWS::"):
-                continue
-            yield f"rename {where}", changed(path, rename)
-        if inside and path[-1] == "Fn::GetAtt":
-            yield f"rename {where}", changed((*path, 0), rename)
-        if inside and path[-1] == "DataSetId":
-            yield f"rename {where}", changed((*path, "Fn::Sub"), rename)
-        if inside and len(path) > 1 and path[-2] in DECLARED and "ExplicitHierarchy" not in path:
-            yield f"remove {where}", changed(path, remove)
+        if isinstance(node, str) and (path[-1] in REFERENCES or path[-2] in LISTS or asked):
+            if path[-1] != "Ref" or not node.startswith("AWS::"):
+                yield from rename(path)
+        elif path[-1] == "Fn::GetAtt":
+            yield from rename((*path, 0))
+        elif path[-1] == "DataSetId":
+            yield from rename((*path, "Fn::Sub"))
+        if path[-2] in DECLARED and "ExplicitHierarchy" not in path:
+            yield from remove(path)
     for section in ("Parameters", "Conditions", "Resources"):
-        for name in template[section]:
-            if name == "Look":
-                continue  # the board names it: the next test
-            yield f"remove {section}/{name}", changed((section, name), remove)
+        for name in list(template[section]):
+            yield from remove((section, name))
 
 
 def test_each_name_changed_and_each_part_taken_away_is_noticed(template: Node) -> None:
-    tried, missed = 0, []
-    for what, made in _mutations(template):
+    tried, missed, changed = 0, [], copy.deepcopy(template)
+    for what in _mutations(changed):
         tried += 1
         try:
-            noticed = bool(findings(made, EXPECTED))
+            noticed = bool(findings(changed, EXPECTED))
         except (KeyError, ValueError, IndexError):
             noticed = True  # what is looked for by name is not there at all
         if not noticed:
@@ -181,6 +183,7 @@ def test_each_name_changed_and_each_part_taken_away_is_noticed(template: Node) -
 
     assert missed == []
     assert tried > 500
+    assert changed == template  # every one was undone
 
 
 def test_a_type_that_a_field_does_not_take_is_noticed(template: Node) -> None:
@@ -410,6 +413,9 @@ def test_no_right_is_wider_than_its_objects(template: Node) -> None:
         for statement in _statements(stack(template, **parameters)):
             for action in _list(statement["Action"]):
                 assert "*" not in action, statement["Sid"]
+            if statement["Sid"] == "Catalogs":  # the service knows no resource of this action
+                assert (statement["Action"], statement["Resource"]) == ("athena:ListDataCatalogs", "*")  # fmt: skip
+                continue
             for resource in _list(statement["Resource"]):
                 # Objects have no list of names: everything below one table's prefix.
                 assert "*" not in resource.removesuffix("/*"), statement["Sid"]
@@ -422,7 +428,7 @@ def test_no_right_is_wider_than_its_objects(template: Node) -> None:
             assert permission["Principal"] == PRINCIPAL
             assert all(re.fullmatch(r"quicksight:[A-Za-z]+", a) for a in permission["Actions"])
     trust = made.properties("AthenaRole")["AssumeRolePolicyDocument"]["Statement"]
-    assert [s["Condition"]["StringEquals"] for s in trust] == [{"aws:SourceAccount": "123456789012"}]  # fmt: skip
+    assert [s["Principal"] for s in trust] == [{"Service": "quicksight.amazonaws.com"}]
 
 
 def test_a_key_is_used_only_where_there_is_one(template: Node) -> None:
