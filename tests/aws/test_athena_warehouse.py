@@ -384,6 +384,19 @@ def test_tables_that_a_killed_process_left_are_swept_after_a_day(
     store.delete(left.key)
 
 
+def test_a_sweep_that_is_refused_stops_no_query(
+    warehouse: AthenaWarehouse, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refused(*_: object) -> list[str]:
+        raise StoreError("cannot sweep the temporary tables: Glue answers AccessDeniedException")
+
+    monkeypatch.setattr(scratch, "sweep", refused)
+    text = "SELECT ticker FROM prices WHERE dt = :d"
+    found = warehouse.query(text, {"d": MONDAY}, tables={"prices": seen(bar("NEW"))})
+    assert found.to_pylist() == [{"ticker": "NEW"}]
+    assert "AccessDeniedException" in caplog.text
+
+
 # ---------------------------------------------------------------- time, money, failures
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import math
+import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -157,6 +159,16 @@ def test_where_arrow_has_no_zstd_the_same_rows_are_kept_in_gzip(
     column = pq.ParquetFile(pa.BufferReader(data)).metadata.row_group(0).column(0)
     assert column.compression == "GZIP"
     assert parquet.read(BARS, data).equals(parquet.read(BARS, usual))
+
+
+def test_no_writer_asks_for_a_compression_that_lambda_lacks() -> None:
+    package = Path(parquet.__file__).parents[1]
+    asked = {
+        f"{path.relative_to(package)}: {found}"
+        for path in package.rglob("*.py")
+        for found in re.findall(r"""compression=["'](\w+)""", path.read_text(encoding="utf-8"))
+    }
+    assert {one.rpartition(" ")[2] for one in asked} <= {"snappy", "gzip"}, asked
 
 
 def test_columns_may_be_chosen_and_keep_the_contracts_order() -> None:

@@ -23,7 +23,7 @@ from datetime import UTC, date, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from cashtag.errors import CashtagError, InputError, SettingsError
+from cashtag.errors import CashtagError, InputError, SettingsError, StoreError
 from cashtag.lake import contracts, parquet
 from cashtag.ports import Lake, SqlValue
 from cashtag.settings import Settings
@@ -236,7 +236,7 @@ class AthenaWarehouse:
         with self._lock:
             if not self._swept:
                 self._swept = True
-                scratch.sweep(self._client("glue"), self._aws.database)
+                self._sweep()
             kept = own if self._kept is None else self._kept
             known_as = f"{contract.name} {hash(data)}"
             if known_as not in kept:
@@ -244,6 +244,13 @@ class AthenaWarehouse:
                     self._client("glue"), self._aws.database, self._results(), contract, data
                 )
             return kept[known_as].select
+
+    def _sweep(self) -> None:
+        """Remove what killed processes left; where that is refused it stays, and no row is wrong."""
+        try:
+            scratch.sweep(self._client("glue"), self._aws.database)
+        except StoreError as error:
+            _log.warning("%s", error)
 
     def _remove(self, lent: Mapping[str, scratch.Lent]) -> None:
         for one in lent.values():
