@@ -116,9 +116,10 @@ def queries() -> dict[str, Any]:
 
 
 def positional(query: sql.Query) -> str:
-    """The query with `?` for every `:name`, headed by a comment that lists them in order.
+    """The query with `?` for every `:name` in a WHERE, headed by a comment that lists them in order.
 
-    Athena binds execution parameters by place alone; its console asks for them one after another.
+    Athena binds execution parameters by place alone, and in WHERE only; its console asks for them
+    one after another. What stands elsewhere has the value of the examples, to be edited there.
     """
     examples = {name: EXAMPLES.get(name, EXAMPLE_DATE) for name in query.parameters}
     asked, values = sql.qmark(query.text, examples)

@@ -23,6 +23,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+import sqlglot
+from sqlglot import exp
 
 from cashtag.errors import CashtagError
 from cashtag.lake.contracts import TYPES, contract, contracts
@@ -366,6 +368,7 @@ def _named(select: str, literals: tuple[str, ...]) -> tuple[str, dict[str, SqlVa
             "INVALID_PARAMETER_USAGE: line 1:1: Incorrect number of parameters: expected "
             f"{len(places)} but found {len(literals)}"
         )
+    _only_in_where(select)
     parts, at = [], 0
     given: dict[str, SqlValue] = {}
     for number, (place, literal) in enumerate(zip(places, literals, strict=True)):
@@ -380,6 +383,17 @@ def _named(select: str, literals: tuple[str, ...]) -> tuple[str, dict[str, SqlVa
                 "expression as another parameter in SELECT"
             )
     return text, given
+
+
+def _only_in_where(select: str) -> None:
+    """Athena's documentation: parameters can be placed only in the WHERE clause."""
+    tree = sqlglot.parse_one(select, read="athena")
+    for hole in tree.find_all(exp.Placeholder):
+        clause = hole.find_ancestor(exp.Where, exp.Select)
+        if not isinstance(clause, exp.Where) or isinstance(clause.parent, exp.Filter):
+            raise Refused(
+                "NOT_SUPPORTED: line 1:1: ? parameters can be placed only in the WHERE clause"
+            )
 
 
 def constant(literal: str) -> SqlValue:

@@ -14,7 +14,7 @@ What it does not prove: Trino. Queries are computed by DuckDB through the projec
 From Athena's documentation and known reports it takes what would otherwise surprise: UNLOAD into
 a prefix that holds objects, unnamed or repeated columns, columns without a type and lists without
 items fail; files have no order among themselves; timestamps are INT96; an execution parameter is
-a constant of 1,024 characters at most.
+a constant of 1,024 characters at most, and stands in a WHERE.
 """
 
 from __future__ import annotations

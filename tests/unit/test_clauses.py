@@ -183,11 +183,49 @@ def test_a_semicolon_at_the_end_is_left_out() -> None:
     assert clauses.statement(" SELECT 1 AS x ;; -- done") == " SELECT 1 AS x"
 
 
+@pytest.mark.parametrize(
+    ("text", "bound"),
+    [
+        ("SELECT :a AS a FROM t WHERE x = :b AND (y > :c OR z IN (:d, :e)) LIMIT :f", "bcde"),
+        ("SELECT x FROM t AS t JOIN u AS u ON u.x = :a WHERE t.x = :b GROUP BY :c", "b"),
+        # A subquery's columns are its own; so is its WHERE.
+        ("SELECT x FROM t WHERE x > (SELECT max(:a) FROM u WHERE y = :b) + :c", "bc"),
+        ("WITH a AS (SELECT :a AS x FROM t WHERE y = :b) SELECT :c AS c FROM a", "b"),
+        ("SELECT sum(x) FILTER (WHERE y > :a) AS n FROM t WHERE CASE WHEN z THEN :b END", "b"),
+        ("SELECT x FROM t WHERE extract(hour FROM z) = :a", "a"),
+        # Not seen to be in the WHERE still: its literal is as good.
+        ("SELECT x FROM t WHERE x IS DISTINCT FROM :a", ""),
+        ("SELECT x FROM t WHERE x = ':a' AND \":b\" = :c -- :d", "c"),
+        ("SELECT x FROM t WHERE x = :a UNION SELECT :b AS x FROM t HAVING count(*) > :c", "a"),
+    ],
+)
+def test_parameters_are_bound_in_where_only(text: str, bound: str) -> None:
+    assert "".join(sql.places(text)) == bound
+    given = dict.fromkeys(sql.parameters(text), 7)
+    sent, literals = sql.qmark(text, given)
+    assert sent.count("?") == len(bound)
+    assert literals == ["7"] * len(bound)
+    assert ":" not in sql.without_strings(sql.without_comments(sent)).replace('":b"', "")
+
+
+@pytest.mark.parametrize("kind", ["sql", "checks", "queries"])
+def test_the_text_that_is_sent_is_in_trinos_grammar(kind: sql.Kind) -> None:
+    from trino_query_parser import parse_statement
+
+    for name in sql.names(kind):
+        found = clauses.ordered(clauses.statement(sql.load(kind, name).text))
+        given = dict.fromkeys(sql.parameters(found.text), "it's")
+        sent, literals = sql.qmark(clauses.with_tables(found.text, BROUGHT), given)
+        parse_statement(sent)
+        assert sent.count("?") == len(literals)
+
+
 def test_a_long_text_is_bound_in_parts_of_1024() -> None:
     value = "'" * 600 + "x" * 500 + "😀" * 300
-    text, literals = sql.qmark("SELECT :a AS a, :b AS b", {"a": value, "b": 1})
+    query = "SELECT x FROM t WHERE a = :a AND b = :b"
+    text, literals = sql.qmark(query, {"a": value, "b": 1})
     # 600 quotes are 1,200 units of a literal, 300 emoji are 600: 2,300 and two quotes a part.
-    assert text == "SELECT concat(?, ?, ?) AS a, ? AS b"
+    assert text == "SELECT x FROM t WHERE a = concat(?, ?, ?) AND b = ?"
     assert literals[-1] == "1"
     assert all(len(part.encode("utf-16-le")) // 2 <= 1024 for part in literals)
     assert "".join(part[1:-1].replace("''", "'") for part in literals[:-1]) == value

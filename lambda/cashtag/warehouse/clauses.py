@@ -18,6 +18,7 @@ _TOKEN = re.compile(
     r"""(?P<space>\s+|--[^\n]*|/\*.*?\*/)
       | (?P<string>'(?:[^']|'')*')
       | (?P<quoted>"(?:[^"]|"")*")
+      | (?P<cast>::)
       | (?P<parameter>:[A-Za-z_]\w*)
       | (?P<word>[A-Za-z_]\w*)
       | (?P<number>\d[\w.]*)
@@ -29,6 +30,8 @@ _SETS = frozenset({"UNION", "INTERSECT", "EXCEPT"})
 _AFTER_COLUMNS = frozenset({"FROM", "WHERE", "GROUP", "HAVING", "ORDER"})  # reserved words
 _AFTER_ORDER = frozenset({"LIMIT", "OFFSET", "FETCH"})
 _PAIRS = {")": "(", "]": "["}
+# What ends a WHERE, or stands inside something that is none; more than needed does no harm.
+_ELSEWHERE = _AFTER_COLUMNS | _AFTER_ORDER | _SETS | {"SELECT", "ON", "JOIN", "WINDOW", "WITH"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,31 @@ def statement(text: str) -> str:
 def names(text: str) -> frozenset[str]:
     """Return every name that the text mentions, in lower case: tables, columns, functions."""
     return frozenset(name for token in tokens(text) if (name := token.name) is not None)
+
+
+def in_where(text: str) -> frozenset[int]:
+    """Return where those `:parameters` begin that stand in a WHERE clause.
+
+    Athena binds no others ("Considerations and limitations", Use parameterized queries, Athena
+    user guide). The WHERE of an aggregate's FILTER is none of them.
+    """
+    found: set[int] = set()
+    levels = [(False, False)]  # in a WHERE; of a FILTER
+    before = ""
+    for token in tokens(text):
+        inside, filters = levels[-1]
+        if token.text in _PAIRS.values():
+            levels.append((inside, before == "FILTER"))
+        elif token.text in _PAIRS:
+            levels.pop()
+        elif token.keyword == "WHERE":
+            levels[-1] = (not filters, filters)
+        elif token.keyword in _ELSEWHERE:
+            levels[-1] = (False, filters)
+        elif token.kind == "parameter" and inside:
+            found.add(token.start)
+        before = token.keyword
+    return frozenset(found)
 
 
 def with_tables(text: str, tables: Mapping[str, str]) -> str:

@@ -149,7 +149,8 @@ def _casting(node: exp.Expr) -> str | None:
         to.this in INTEGERS
         and family(source) == "unknown"
         and not source.is_type("null")
-        and not isinstance(source, exp.Placeholder)  # its type is known when it is bound
+        # A placeholder's type is known when it is bound; NULL is NULL in any type.
+        and not isinstance(source, (exp.Placeholder, exp.Null))
     ):
         return "a type is not known here, and the engines round differently; CAST to double first"
     return None

@@ -125,7 +125,7 @@ def sweep(glue: Any, database: str) -> list[str]:
 def _old(glue: Any, database: str) -> Iterator[str]:
     before = datetime.now(UTC) - _LEFT_BEHIND
     pages = glue.get_paginator("get_tables").paginate(
-        DatabaseName=database, Expression=f"{PREFIX}*"
+        DatabaseName=database, Expression=f"{PREFIX}.*"
     )
     for page in pages:
         for table in page["TableList"]:

@@ -3,7 +3,7 @@
 A file is one Athena SELECT. Its first comment line says what it is and states the grain
 ("One row per (…)"); a check's first line starts with `fail:` or `warn:`. `:name` marks a value
 that the caller binds. DuckDB gets values as prepared parameters; Athena gets the literals made
-here (`qmark`), because its client-side formatting loses digits.
+here (`qmark`), because the formatting of its clients loses digits.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Literal, get_args
 from cashtag import resources
 from cashtag.errors import InputError
 from cashtag.ports import SqlValue
+from cashtag.warehouse import clauses
 
 Kind = Literal["sql", "checks", "queries"]
 Level = Literal["fail", "warn"]
@@ -102,12 +103,13 @@ def parse(kind: Kind, name: str, text: str) -> Query:
 
 def parameters(text: str) -> tuple[str, ...]:
     """Names of the `:parameters` of a text, in order of first appearance."""
-    return tuple(dict.fromkeys(places(text)))
+    return tuple(dict.fromkeys(m["name"] for m in _TOKENS.finditer(text) if m["name"]))
 
 
 def places(text: str) -> tuple[str, ...]:
-    """Name of the parameter at each `:place` of a text, in order, as often as it stands there."""
-    return tuple(m["name"] for m in _TOKENS.finditer(text) if m["name"])
+    """Names of the parameters that `qmark` binds, in order, each as often as it is bound."""
+    bound = clauses.in_where(text)
+    return tuple(m["name"] for m in _TOKENS.finditer(text) if m["name"] and m.start() in bound)
 
 
 def check_parameters(wanted: tuple[str, ...], given: Mapping[str, SqlValue]) -> None:
@@ -133,24 +135,27 @@ def bind(text: str, given: Mapping[str, SqlValue]) -> str:
     def put(m: re.Match[str]) -> str:
         if not m["name"]:
             return m[0]
-        value = literal(given[m["name"]])
-        return f" {value}" if value.startswith("-") else value  # `x-:n` must not become a comment
+        return _spaced(literal(given[m["name"]]))
 
     return _TOKENS.sub(put, text)
 
 
 def qmark(text: str, given: Mapping[str, SqlValue]) -> tuple[str, list[str]]:
-    """Return the text with `?` for every `:name`, and the literals in their order.
+    """Return the text with `?` for every `:name` in a WHERE, and the literals in their order.
 
-    This is Athena's execution parameters: each is SQL text of a constant, quoted by us. A text
-    too long for one of them comes in several, joined by `concat`.
+    These are Athena's execution parameters: each is SQL text of a constant, quoted by us. A text
+    too long for one of them comes in several, joined by `concat`. Athena takes them in WHERE
+    only; elsewhere (a SELECT's columns, an ON, a LIMIT) the same literal stands in the text.
     """
     check_parameters(parameters(text), given)
+    bound = clauses.in_where(text)
     values: list[str] = []
 
     def put(m: re.Match[str]) -> str:
         if not m["name"]:
             return m[0]
+        if m.start() not in bound:
+            return _spaced(literal(given[m["name"]]))
         parts = [literal(part) for part in _parts(given[m["name"]])]
         values.extend(parts)
         return "?" if len(parts) == 1 else f"concat({', '.join('?' * len(parts))})"
@@ -212,6 +217,10 @@ def literal(value: SqlValue) -> str:
     raise InputError(
         f"a {type(value).__name__} cannot be bound; give a string, number, boolean, date or datetime"
     )
+
+
+def _spaced(value: str) -> str:
+    return f" {value}" if value.startswith("-") else value  # `x-:n` must not become a comment
 
 
 def utc(moment: datetime) -> datetime:
