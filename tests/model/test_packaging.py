@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytestmark = pytest.mark.model
+# Each packaging imports PyTorch and exports: half a minute alone, minutes on a busy machine.
+pytestmark = [pytest.mark.model, pytest.mark.timeout(1800)]
 torch = pytest.importorskip("torch", reason="the extra `model` is not installed")
 transformers = pytest.importorskip("transformers", reason="the extra `model` is not installed")
 pytest.importorskip("onnxscript", reason="the extra `model` is not installed")
@@ -112,7 +113,7 @@ def package(*arguments: str) -> subprocess.CompletedProcess[str]:
     call = [sys.executable, str(SCRIPT), *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "lambda")}
     return subprocess.run(
-        call, capture_output=True, text=True, check=False, timeout=280, env=environment
+        call, capture_output=True, text=True, check=False, timeout=900, env=environment
     )
 
 
