@@ -21,16 +21,42 @@ from cashtag.operate import bundle, leaving_out, wheels
 BUILD = Path(__file__).parents[2] / "build"
 _KEPT_SECONDS = 3600.0  # how long the code of an earlier state stays
 
+_NO_ZSTD = """
+
+class Codec:
+    @staticmethod
+    def is_available(compression):
+        from pyarrow.lib import Codec as built
+
+        return compression != "zstd" and built.is_available(compression)
+"""
+
 
 def lay_out() -> TaskRoot:
     """The product's functions as they are deployed, for this interpreter; made where it changed."""
     beside, cache = BUILD / "lambda", BUILD / "wheels"
+    layers = bundle.layers(beside / "opt", cache=cache)
+    _as_aws_builds_arrow(layers)
     return TaskRoot(
         _code(beside, cache),
-        bundle.layers(beside / "opt", cache=cache),
+        layers,
         bundle.runtime(beside / "runtime", cache=cache),
         beside / "bytecode",
     )
+
+
+def _as_aws_builds_arrow(layers: Path) -> None:
+    """Let the layer's Arrow say that it has no zstd: AWS builds it with snappy and zlib only.
+
+    As in building/lambda/build-lambda-layer.sh of aws-sdk-pandas (and its issue #2445).
+    """
+    package = layers / "pyarrow" / "__init__.py"
+    text = package.read_text(encoding="utf-8")
+    if text.endswith(_NO_ZSTD):
+        return
+    made = package.with_name(f".making-{os.getpid()}")
+    made.write_text(text + _NO_ZSTD, encoding="utf-8")
+    made.replace(package)
 
 
 def _code(beside: Path, cache: Path) -> Path:
