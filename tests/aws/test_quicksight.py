@@ -170,6 +170,7 @@ def _mutations(template: Node) -> Iterator[str]:
             yield from remove((section, name))
 
 
+@pytest.mark.slow
 def test_each_name_changed_and_each_part_taken_away_is_noticed(template: Node) -> None:
     tried, missed, changed = 0, [], copy.deepcopy(template)
     for what in _mutations(changed):
