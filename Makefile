@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 LAKE   ?= lake
 
-.PHONY: run test check bundle bench bench-model clean help setup setup-dev sessions sample notebooks template check-template cloud-day
+.PHONY: run test check bundle bench bench-model clean help setup setup-dev sessions sample notebooks template check-template cloud-day cloud-mutations
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -30,6 +30,9 @@ bundle: $(VENV)/.dev ## the functions' zip for Lambda, build/function.zip; the s
 
 cloud-day: $(VENV)/.dev ## three sessions of the deployed stack on loopback, shown as they happen
 	@$(BIN)/python tests/aws/cloud_day.py
+
+cloud-mutations: $(VENV)/.dev ## takes each part of the template away; the cloud day must notice
+	@$(BIN)/python tests/aws/cloud_mutations.py
 
 bench: $(VENV)/.dev ## ratios against named peers, measured in the same run
 	@for bench in tests/bench/bench_*.py; do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done

@@ -18,6 +18,7 @@ import athena_engine
 import athena_site
 import boto3
 import moody_world
+import platform_acts
 from alpaca_keys import KEY_ID, SECRET_KEY
 from aws_account import Account
 from aws_gateway import VIA_ATHENA, Exchange, Gateway
@@ -30,6 +31,7 @@ from lambda_sandbox import Definition, Function, Outcome, TaskRoot
 from live_world import token
 from moody_world import MoodyWorld
 from permissions import Permissions
+from stack_mutations import Recording
 from stack_template import REGION, Stack, parse
 from stack_wiring import Delivery, Put, Wiring
 
@@ -41,6 +43,7 @@ PARAMETERS = {
     "CodeBucket": "cashtag-artifacts-123456789012-us-east-1",
     "CodeKey": "functions/0123456789ab.zip",
     "ReserveConcurrency": "true",
+    "KmsKey": "create",
 }
 # A small day: what an operator would write by `cashtag config set`.
 SETTINGS = """\
@@ -120,6 +123,17 @@ class Cloud:
         """Put an object as the account's owner does; it is delivered like any other."""
         self.account.client("s3").put_object(Bucket=self.zone(name), Key=key, Body=body)
         self.dispatcher.put(Put(self.zone(name), key, len(body)))
+
+    def recording(self) -> Recording:
+        """What the days so far consisted of."""
+        out = self.dispatcher
+        return Recording(
+            out.began,
+            out.now,
+            tuple(out.puts),
+            tuple(out.bus),
+            frozenset(used for used in self.gateway.used if used.allowed),
+        )
 
     def failures(self, step: str) -> list[dict[str, Any]]:
         """Messages in a step's queue of failures; they stay there."""
@@ -247,6 +261,8 @@ class Cloud:
                 role, "lambda.amazonaws.com", self.stack.arn(logical)
             ):
                 raise RuntimeError(f"Lambda may not take on {role} for {logical}")
+            for call in platform_acts.logging(self.stack, logical, told):
+                self.gateway.act(role, call)
             definition = Definition(
                 logical=logical,
                 name=self.stack.name_of(logical),

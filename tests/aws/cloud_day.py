@@ -23,6 +23,8 @@ if __name__ == "__main__":  # as pytest has it
 import moody_world  # noqa: E402
 from stack_wiring import Delivery  # noqa: E402
 
+from cashtag.lake import layout  # noqa: E402
+
 if TYPE_CHECKING:
     from cloud import Cloud
     from dispatcher import Entry
@@ -58,15 +60,51 @@ def run(
 
 
 def afterwards(cloud: Cloud) -> None:
-    """What people ask for: the smoke test of a deployment, and the plan of a settled session."""
-    settled = str(moody_world.DAYS[1])
+    """What people ask for once the days are over, and what heals.
+
+    The smoke test of a deployment; the plan of a settled session, and a run's signals once more,
+    after partitions were registered elsewhere; an object whose lines were rejected and are not.
+    """
+    settled, last = moody_world.DAYS[1], moody_world.DAYS[2]
+    _move(cloud, "decisions", settled)
+    _move(cloud, "tweets", last)
+    stages = cloud.objects("enriched", "stage/")
+    build = next(iter(stages)).split("/")[1]
+    tweets, prices = (
+        next(key for key in cloud.objects("raw") if key.startswith(f"{kind}/dt={last}/"))
+        for kind in ("tweets", "prices")
+    )
+    s3, enriched = cloud.account.client("s3"), cloud.zone("enriched")
+    for key in (tweets, prices):
+        s3.put_object(Bucket=enriched, Key=layout.rejected(build, key), Body=b"")
     for function, event in (
         ("HealthFunction", {"action": "smoke"}),
-        ("TradeFunction", {"action": "plan", "session": settled}),
+        ("TradeFunction", {"action": "plan", "session": str(settled)}),
+        ("EnrichFunction", {"keys": [tweets]}),
+        ("SignalsFunction", {"action": "run", "dt": str(last)}),
     ):
         target = cloud.functions[function].definition.arn
-        cloud.dispatcher.deliver(Delivery(f"asked {event['action']}", "a person", target, event))
-    cloud.dispatcher.idle()
+        what = event.get("action", "keys")
+        cloud.dispatcher.deliver(Delivery(f"asked {what}", "a person", target, event))
+        cloud.dispatcher.idle()
+
+
+def _move(cloud: Cloud, table: str, partition: date) -> None:
+    """Register a partition as if it lay in another bucket, as before one was replaced."""
+    glue, database = cloud.account.client("glue"), cloud.stack.outputs()["Database"]
+    place = {"DatabaseName": database, "TableName": table}
+    told = glue.get_partition(**place, PartitionValues=[str(partition)])["Partition"]
+    storage = told["StorageDescriptor"]
+    storage["Location"] = storage["Location"].replace("s3://", "s3://before-")
+    glue.update_partition(
+        **place,
+        PartitionValueList=[str(partition)],
+        PartitionInput={
+            "Values": [str(partition)],
+            "StorageDescriptor": storage,
+            "Parameters": told.get("Parameters", {}),
+        },
+    )
 
 
 def _wanted(every: bool) -> Callable[[datetime, str], bool]:

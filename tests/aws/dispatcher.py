@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from aws_gateway import Gateway, Used
+from aws_gateway import Gateway
 from aws_requests import Call
 from lambda_sandbox import Function, Outcome
 from stack_wiring import Delivery, Put, Wiring
@@ -65,7 +65,7 @@ class Dispatcher:
         failed: Callable[[str, dict[str, Any]], None],
     ) -> None:
         self.wiring, self.functions, self.gateway = wiring, functions, gateway
-        self.now = now
+        self.began = self.now = now
         self.failed = failed
         self.copies = 1
         self.seed: random.Random | None = None
@@ -196,11 +196,7 @@ class Dispatcher:
             return
         role = self._role(logical)
         action = "sqs:SendMessage" if ":sqs:" in target else "sns:Publish"
-        call = Call(action, target)
-        decision = self.gateway.permissions.decide(role, call)
-        used = Used(role, call, None, decision.allowed, decision.by.place if decision.by else None)
-        self.gateway.used[used] = self.gateway.used.get(used, 0) + 1
-        if not decision.allowed:
+        if not self.gateway.act(role, Call(action, target)):
             self.messages.append(Message("lost", delivery.event))
             return
         body = {

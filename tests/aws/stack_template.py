@@ -255,7 +255,7 @@ class Stack:
             case "AWS::S3::Bucket":
                 return f"arn:aws:s3:::{name}"
             case "AWS::IAM::Role":
-                path = str(self.value(self.properties(logical).get("Path", "/")))
+                path = self._one(logical, "Path", "/")
                 return f"arn:aws:iam::{self.account}:role{path}{name}"
             case "AWS::Lambda::Function":
                 return self._arn("lambda", f"function:{name}")
@@ -272,7 +272,7 @@ class Stack:
             case "AWS::Logs::LogGroup":
                 return self._arn("logs", f"log-group:{name}:*")
             case "AWS::Scheduler::Schedule":
-                group = self.properties(logical).get("GroupName", "default")
+                group = self._one(logical, "GroupName", "default")
                 return self._arn("scheduler", f"schedule/{group}/{name}")
             case "AWS::Scheduler::ScheduleGroup":
                 return self._arn("scheduler", f"schedule-group/{name}")
@@ -298,6 +298,11 @@ class Stack:
                 identifier = self.value(self.properties(logical)[f"{what}Id"])
                 return self._arn("quicksight", f"{what.lower()}/{identifier}")
         raise TemplateError(f"{logical}: the ARN of an {kind} is not known here")
+
+    def _one(self, logical: str, name: str, otherwise: str) -> str:
+        """One property of a resource, resolved alone."""
+        given = self.template["Resources"][logical].get("Properties", {}).get(name, otherwise)
+        return str(self.value(given))
 
     def attribute(self, logical: str, attribute: str) -> str:
         """What `GetAtt` gives for a resource."""

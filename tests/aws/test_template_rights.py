@@ -289,6 +289,8 @@ def test_who_announces(plain: Stack) -> None:
 def test_the_key_is_used_by_functions_only_where_there_is_one(stack: Stack, plain: Stack) -> None:
     for step in STEPS:
         wanted = {("kms:Decrypt", KEY), ("kms:GenerateDataKey", KEY)}
+        if not WRITES[step]:
+            wanted.remove(("kms:GenerateDataKey", KEY))
         assert {pair for pair in granted(stack, step) if pair[0].startswith("kms:")} == wanted
         assert not any(action.startswith("kms:") for action, _ in granted(plain, step))
 
