@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -222,6 +223,14 @@ def test_the_artefacts_bucket_is_private_encrypted_versioned_and_tls_only(world:
     assert statement["Effect"] == "Deny"
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
     assert artifacts.ensure(boto3.Session(), BUCKET, NUMBER) is False
+
+
+def test_of_several_that_make_the_bucket_at_once_all_find_it_ready(world: World) -> None:
+    name = "cashtag-artifacts-at-once"
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(lambda _: artifacts.ensure(boto3.Session(), name, NUMBER), range(4)))
+    assert any(made)
+    assert boto3.client("s3").get_bucket_versioning(Bucket=name)["Status"] == "Enabled"
 
 
 class Closed(BaseHTTPRequestHandler):
@@ -541,6 +550,7 @@ def test_what_nobody_chose_follows_the_templates_default(world: World) -> None:
         ("CoverageBelow=2", "CoverageBelow='2' is refused: must be at most 1"),
         ("CoverageBelow=much", "is refused: it is no number"),
         ("Environment=test", "allowed are dev, staging, prod"),
+        ("Environment=prod", "is another than the stack's, dev: choose the stack by --env"),
         ("AlertEmail", "'AlertEmail' is no choice; write it as"),
     ],
 )
@@ -558,9 +568,9 @@ def test_a_hidden_parameter_is_in_no_message(world: World) -> None:
 
 
 def test_a_parameter_given_twice_must_agree(world: World) -> None:
-    words = ("--parameter", "AlertEmail=a@b.c", "--parameter", "AlertEmail=d@e.f")
+    words = ("--parameter", "AlertPhone=+1555PLANTED", "--parameter", "AlertPhone=+1666PLANTED")
     assert world.deploy(*words) == 2
-    assert "AlertEmail is given twice" in world.err
+    assert "AlertPhone is given twice" in world.err
 
 
 def test_a_parameter_without_a_default_must_be_given() -> None:
@@ -687,13 +697,21 @@ def test_a_health_function_that_fails_is_told(world: World) -> None:
     )
 
 
-def test_the_end_is_json_where_it_is_asked_for(world: World) -> None:
+def test_for_a_program_all_is_one_json_object(world: World) -> None:
     assert world.deploy("--yes", "--format", "json") == 0
-    texts = re.split(r"(?<=\])\n(?=\{)", world.out)
-    changes, end = json.loads(texts[0]), json.loads(texts[1])
-    assert {row["action"] for row in changes} == {"Add"}
-    assert [row["verdict"] for row in end["smoke"]] == ["ok"]
-    assert len(end["addresses"]) == 3
+    told = json.loads(world.out)
+    assert {(row["stack"], row["action"]) for row in told["changes"]} == {("cashtag-dev", "Add")}
+    assert len(told["changes"]) == 5
+    assert [row["verdict"] for row in told["smoke"]] == ["ok"]
+    assert len(told["addresses"]) == 3
+    assert told["now"] == "created"
+    world.deploy("--dry-run", "--format", "json", "--parameter", "CoverageBelow=0.5")
+    assert [row["resource"] for row in json.loads(world.out)["changes"]] == ["Alarm"]
+    world.deploy("--dry-run", "--format", "csv", "--parameter", "CoverageBelow=0.5")
+    assert world.out.splitlines() == [
+        "stack,action,resource,type,replacement,mind",
+        "cashtag-dev,Modify,Alarm,CloudWatch::Alarm,no,",
+    ]
 
 
 QUICKSIGHT = """

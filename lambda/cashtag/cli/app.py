@@ -14,6 +14,7 @@ from cashtag.cli import (
     data,
     day,
     deploying,
+    destroying,
     forgetting,
     model,
     rescoring,
@@ -59,7 +60,7 @@ app.add_typer(running.services, name="services")
 app.command(
     "deploy", epilog="Example: cashtag deploy --env dev --parameter AlertEmail=me@example.com"
 )(deploying.deploy)
-app.command("destroy", epilog="Example: cashtag destroy --env dev")(deploying.destroy)
+app.command("destroy", epilog="Example: cashtag destroy --env dev")(destroying.destroy)
 app.add_typer(review.review, name="review")
 app.add_typer(data.importing, name="import")
 app.add_typer(data.exporting, name="export")

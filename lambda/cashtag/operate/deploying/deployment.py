@@ -123,8 +123,8 @@ def _why(found: Stack) -> str:
 
 def _clear(target: Target, found: Stack) -> bool:
     if not target.agree(
-        f"Stack {found.name} never came up ({found.status}{_why(found)}). Nothing runs in it, no data "
-        "is in it. Delete what is left of it?"
+        f"Stack {found.name} never came up ({found.status}{_why(found)}): nothing runs in it, and a "
+        "bucket that holds anything is not deleted with it. Delete what is left of it?"
     ):
         raise CloudError(f"stack {found.name} is in state {found.status}; it was left as it is")
     client = account.client(target.session, "cloudformation")

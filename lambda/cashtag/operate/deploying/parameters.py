@@ -31,7 +31,7 @@ def given(texts: Sequence[str]) -> dict[str, str]:
                 f"--parameter {text!r} is no choice; write it as AlertEmail=me@example.com"
             )
         if found.setdefault(name, value) != value:
-            raise InputError(f"--parameter {name} is given twice: {found[name]!r} and {value!r}")
+            raise InputError(f"--parameter {name} is given twice, with two values; give it once")
     return found
 
 
