@@ -190,6 +190,7 @@ def test_what_was_removed_is_recorded_without_what_it_was(lake: Path) -> None:
     assert (raw.what, raw.lines, raw.versions) == ("rewritten", 5, 1)
     assert rows["raw", layout.raw("tweets", WORLD.DAY, "synthetic", "GOOG")].lines == 1
     assert ("enriched", layout.enriched("tweets", WORLD.DAY)) in rows
+    assert rows["report", "data/"].what == "made again"
     kept = env.lake.raw.get(record.key)
     assert WORLD.POST.encode() not in kept
     assert record.to_json() == kept

@@ -24,7 +24,7 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One object that a takedown touches.
+    """One object that a takedown touches; of the page all that its data hold, as one.
 
     `what` becomes of it: `rewritten` (its other lines stay), `removed`, `made again`. `lines` are
     those that hold the forgotten, None where that is not counted; `versions` those that go.

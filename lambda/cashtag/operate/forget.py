@@ -166,6 +166,8 @@ def _outlook(env: Env, found: Found) -> Outlook:
         items += [Item(zone, key, MADE_AGAIN, None, n) for key in keys if (n := _count(store, key))]
     told = forget_rewrite.announced(env.lake.report, found.target.wanted, found.texts)
     items += [Item("report", key, REMOVED, None, _count(env.lake.report, key)) for key in told]
+    if tweets and (n := sum(one.count for one in env.lake.report.versions(takedown.PAGE_DATA))):
+        items.append(Item("report", takedown.PAGE_DATA, MADE_AGAIN, None, n))
     return Outlook(found, tuple(items), runs, again)
 
 

@@ -15,6 +15,7 @@ from cashtag.ports import Env, Progress, Store
 from cashtag.scrape import manifest
 from cashtag.signals.models import MODELS
 
+PAGE_DATA = "data/"  # where the page keeps what it shows; made again as a whole
 REWRITTEN, REMOVED, MADE_AGAIN = "rewritten", "removed", "made again"
 
 
@@ -155,6 +156,6 @@ def _page(env: Env) -> None:
     report = env.lake.report
     if report.exists(build.INDEX):
         build.build(env)
-    for one in list(report.versions("data/")):
+    for one in list(report.versions(PAGE_DATA)):
         if one.count > one.current:
             report.purge(one.key, keep_current=True)
