@@ -20,7 +20,9 @@ import pytest
 
 from cashtag.errors import InputError
 from cashtag.operate import bundle, leaving_out, wheels
+from cashtag.operate.cloud import template
 from cashtag.operate.wheels import Target, normalised
+from cashtag.settings import load
 
 ROOT = Path(__file__).parents[2]
 CACHE = ROOT / "build" / "wheels"
@@ -111,6 +113,45 @@ def test_two_checkouts_at_two_times_give_the_same_bytes(tmp_path: Path) -> None:
     assert hashes[0] == hashes[1]
 
 
+def test_an_installed_wheel_gives_what_its_checkout_gives(tmp_path: Path) -> None:
+    subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "hatchling",
+            "build",
+            "--target",
+            "wheel",
+            "--directory",
+            str(tmp_path),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as archive:
+        archive.extractall(tmp_path / "installed")
+    code = (
+        "import hashlib, sys\n"
+        f"sys.path.insert(0, {str(tmp_path / 'installed')!r})\n"
+        "from cashtag import resources\n"
+        "from cashtag.operate import bundle\n"
+        "assert resources.path('cloudformation', 'cashtag.yaml').is_file()\n"
+        "assert resources.path('cloudformation', 'quicksight.yaml').is_file()\n"
+        "assert resources.path('constraints.txt').is_file()\n"
+        "print(bundle.content_of(dict(bundle.own_files())))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={key: value for key, value in os.environ.items() if key != "PYTHONPATH"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == bundle.content_of(dict(bundle.own_files()))
+
+
 def test_another_line_of_code_gives_another_content(lambdas: bundle.Bundle) -> None:
     with zipfile.ZipFile(lambdas.path) as archive:
         entries = {name: archive.read(name) for name in archive.namelist()}
@@ -175,6 +216,20 @@ def test_arm_gets_libraries_for_arm() -> None:
     names = [one.path.name for one in wheels.closure(["orjson", "msgpack"], arm, known, CACHE)]
     assert len(names) == 2
     assert all("aarch64" in name and "cp312" in name for name in names)
+
+
+def test_the_zip_is_for_the_python_that_the_template_runs() -> None:
+    wanted = load(environ={}).aws.functions
+    functions = [
+        told["Properties"]
+        for told in template.load()["Resources"].values()
+        if told["Type"] == "AWS::Lambda::Function"
+    ]
+    assert len(functions) == 5
+    for told in functions:
+        assert told["Runtime"] == f"python{wanted.python}" == f"python{Target().python}"
+        assert told["Architectures"] == [wanted.architecture] == [Target().architecture]
+    assert wanted.unzipped_megabytes == bundle.LIMIT_MEGABYTES
 
 
 def test_what_layers_runtime_and_laptop_have_stays_out(lambdas: bundle.Bundle) -> None:

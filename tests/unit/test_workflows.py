@@ -70,6 +70,7 @@ def test_every_cashtag_command_exists_with_its_options() -> None:
         ("ci.yml: deploy-dev", "dev"),
         ("ci.yml: deploy-prod", "prod"),
         ("rollback.yml: rollback", "$ENVIRONMENT"),
+        ("rollback.yml: rollback", "$ENVIRONMENT"),
     ]
 
 
