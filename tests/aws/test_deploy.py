@@ -193,10 +193,10 @@ def test_a_second_deployment_finds_nothing_to_do(world: World) -> None:
 
 def test_the_functions_zip_is_built_and_named_by_its_content(world: World) -> None:
     # Wheels of earlier builds, so that only the first test of a checkout fetches them.
+    kept = Path(__file__).parents[2] / "build" / "wheels"
+    kept.mkdir(parents=True, exist_ok=True)
     (world.folder.parent / "build").mkdir()
-    (world.folder.parent / "build" / "wheels").symlink_to(
-        Path(__file__).parents[2] / "build/wheels"
-    )
+    (world.folder.parent / "build" / "wheels").symlink_to(kept)
     assert world.run("deploy", "--yes") == 0
     said = re.search(
         r"([\d.]+) MB zipped, ([\d.]+) MB unzipped, \d+ libraries, content (\w{12})", world.err
