@@ -241,12 +241,19 @@ def read(store: Store, key: str, input_hashes: Sequence[str]) -> Answered:
 
 def _table(store: Store, key: str) -> pa.Table:
     data = store.get(key)
+    schema = pa.unify_schemas([_SCHEMA, _MORE])
     try:
-        return pq.read_table(
-            pa.BufferReader(data),
-            schema=pa.unify_schemas([_SCHEMA, _MORE]),  # what a record has not is null
-            page_checksum_verification=True,
-        )
+        # Not read_table: a process that ends over a damaged record would leave threads of Arrow's
+        # with a buffer of Python's, and be aborted.
+        with pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True) as file:
+            held = file.read(use_threads=False)
+        columns = [
+            held[field.name].cast(field.type)
+            if field.name in held.column_names
+            else pa.nulls(held.num_rows, field.type)  # what a record has not is null
+            for field in schema
+        ]
+        return pa.Table.from_arrays(columns, schema=schema)
     except (pa.ArrowException, OSError) as error:
         raise StoreError(
             f"recorded scores {store.uri(key)} cannot be read ({error}); delete the object, and "

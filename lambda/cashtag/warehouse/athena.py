@@ -207,13 +207,8 @@ class AthenaWarehouse:
             if not address.startswith(base):
                 raise InputError(f"query {done.query_id} wrote to {address}, not below {base}")
             data = results.get(f"{folder}/{address.removeprefix(base)}")
-            files.append(
-                pq.read_table(
-                    pa.BufferReader(data),
-                    coerce_int96_timestamp_unit="ms",
-                    use_threads=False,
-                )
-            )
+            with pq.ParquetFile(pa.BufferReader(data), coerce_int96_timestamp_unit="ms") as file:
+                files.append(file.read(use_threads=False))
         return pa.concat_tables(files) if files else None
 
     # ---------------------------------------------------------------- rows not published
