@@ -167,7 +167,8 @@ def test_the_faults_did_happen(seen: Seen) -> None:
     assert [one.times for one in seen.expired] == [1, 1]
     assert seen.throttled == 3
     kinds = Counter(outcome.kind for outcome in seen.cloud.outcomes())
-    assert kinds["exit"] == sum(killed.values())
+    # The one whose call it was had not answered; another may just have done so.
+    assert len(killed) <= kinds["exit"] <= sum(killed.values())
     # The object of the last day failed three times. A process that met one of the two tokens
     # that were renewed may have been among those killed.
     assert 3 <= kinds["error"] <= 3 + 2
