@@ -1,10 +1,47 @@
-"""What the tests of the stack share: the folders of its functions, laid out once."""
+"""What the tests of the cloud share: a server that plays AWS, an empty account on it, the functions' folders."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
+import deployed_stack
 import pytest
 import task_roots
 from lambda_sandbox import TaskRoot
+from loopback_aws import LoopbackAws
+
+from cashtag.operate import account, stack
+from cashtag.operate.stack import Stack
+from cashtag.settings import load
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[LoopbackAws]:
+    """moto's server; what it holds is the whole process's, so one of it is enough."""
+    running = LoopbackAws()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def aws(moto: LoopbackAws, monkeypatch: pytest.MonkeyPatch) -> LoopbackAws:
+    """Credentials and region of an account in which nothing is made yet."""
+    moto.enter(monkeypatch)
+    return moto
+
+
+@pytest.fixture
+def session(aws: LoopbackAws) -> Any:
+    """A boto3 session of an account in which a stack is deployed."""
+    deployed_stack.make()
+    return account.session(load(environ={}))
+
+
+@pytest.fixture
+def found(session: Any) -> Stack:
+    """That stack, as commands find it."""
+    return stack.find(load(environ={}), "dev", session)
 
 
 @pytest.fixture(scope="session")

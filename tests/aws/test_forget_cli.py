@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
@@ -19,16 +18,9 @@ ID, KEY = "2061234567890123456", "tweets/dt=2026-06-01/source=x/NVDA-1.jsonl.gz"
 BUCKET = deployed_stack.outputs()["RawBucket"]
 
 
-@pytest.fixture(scope="module")
-def moto() -> Iterator[LoopbackAws]:
-    running = LoopbackAws()
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def aws(moto: LoopbackAws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> LoopbackAws:
-    moto.enter(monkeypatch)
+@pytest.fixture(autouse=True)
+def deployed(aws: LoopbackAws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A stack with one raw object, and a folder of its own for whoever types."""
     monkeypatch.chdir(tmp_path)
     deployed_stack.make()
     held = [
@@ -36,7 +28,6 @@ def aws(moto: LoopbackAws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> L
         for identity in (ID, "7")
     ]
     boto3.client("s3").put_object(Bucket=BUCKET, Key=KEY, Body=lines.pack(held))
-    return moto
 
 
 def typed(*words: str) -> Result:
@@ -48,7 +39,7 @@ def raw() -> bytes:
     return b"".join(lines.read(body, KEY))
 
 
-def test_the_deployed_lake_is_looked_at_and_then_rewritten(aws: LoopbackAws) -> None:
+def test_the_deployed_lake_is_looked_at_and_then_rewritten() -> None:
     row = {"zone": "raw", "key": KEY, "what": "rewritten", "lines": 1, "versions": 1}
     assert json.loads(typed("--dry-run").stdout) == [row]
     assert ID.encode() in raw()
@@ -62,6 +53,6 @@ def test_the_deployed_lake_is_looked_at_and_then_rewritten(aws: LoopbackAws) -> 
     assert {item["Key"].split("/")[0] for item in found} == {"tweets", "tombstones", "forgotten"}
 
 
-def test_a_stack_that_is_not_there_is_named(aws: LoopbackAws) -> None:
+def test_a_stack_that_is_not_there_is_named() -> None:
     done = CliRunner().invoke(app, ["forget", ID, "--env", "prod", "--yes"])
     assert "cashtag-prod" in str(done.exception)

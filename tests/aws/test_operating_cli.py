@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,20 +23,12 @@ from cashtag.settings import load
 DAYS = ("2026-03-09", "2026-03-10")
 
 
-@pytest.fixture(scope="module")
-def moto() -> Iterator[LoopbackAws]:
-    running = LoopbackAws()
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def aws(moto: LoopbackAws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> LoopbackAws:
-    moto.enter(monkeypatch)
+@pytest.fixture(autouse=True)
+def deployed(aws: LoopbackAws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A stack in the account, and a folder of its own for whoever types."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     deployed_stack.make()
-    return moto
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +65,7 @@ def upload(folder: Path, *zones: str) -> None:
 # ---------------------------------------------------------------- settings
 
 
-def test_a_setting_of_the_stack_is_set_and_read_back(aws: LoopbackAws) -> None:
+def test_a_setting_of_the_stack_is_set_and_read_back() -> None:
     (row,) = told("config", "set", "trade.kill_switch", "true", "--env", "dev")
     assert row == {"key": "trade.kill_switch", "value": True, "in": "/cashtag/dev/settings"}
     told("config", "set", "scrape.tweets_per_ticker", "60", "--env", "dev")
@@ -96,7 +87,7 @@ def test_a_setting_of_the_stack_is_set_and_read_back(aws: LoopbackAws) -> None:
     ],
 )
 def test_a_value_that_a_function_would_refuse_is_never_written(
-    aws: LoopbackAws, key: str, value: str, reason: str
+    key: str, value: str, reason: str
 ) -> None:
     told("config", "set", "trade.kill_switch", "true", "--env", "dev")
     done = typed("config", "set", key, value, "--env", "dev")
@@ -107,15 +98,13 @@ def test_a_value_that_a_function_would_refuse_is_never_written(
     assert kept["Version"] == 1
 
 
-def test_what_the_template_sets_wins_and_is_said_to(aws: LoopbackAws) -> None:
+def test_what_the_template_sets_wins_and_is_said_to() -> None:
     done = typed("config", "set", "enrich.model", "sagemaker", "--env", "dev")
     assert done.exit_code == 0
     assert "is set in the environment too, which wins" in done.stderr
 
 
-def test_of_two_that_write_at_once_the_later_is_told(
-    aws: LoopbackAws, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_of_two_that_write_at_once_the_later_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     session = account.session(load(environ={}))
     found = stack.find(load(environ={}), "dev", session)
     before = parameter.read(found, session)
@@ -125,7 +114,7 @@ def test_of_two_that_write_at_once_the_later_is_told(
         parameter.write(found, session, {"scrape.tweets_per_ticker": 60})
 
 
-def test_a_parameter_that_grows_too_long_is_refused(aws: LoopbackAws) -> None:
+def test_a_parameter_that_grows_too_long_is_refused() -> None:
     session = account.session(load(environ={}))
     found = stack.find(load(environ={}), "dev", session)
     comment = "# " + "x" * 4090
@@ -134,7 +123,7 @@ def test_a_parameter_that_grows_too_long_is_refused(aws: LoopbackAws) -> None:
         parameter.write(found, session, {"trade.kill_switch": True})
 
 
-def test_here_a_setting_goes_into_cashtag_toml_and_keeps_its_comments(aws: LoopbackAws) -> None:
+def test_here_a_setting_goes_into_cashtag_toml_and_keeps_its_comments() -> None:
     Path("cashtag.toml").write_text("# mine\n[signals]\nhalf_life_hours = 12.0 # faster\n")
     told("config", "set", "signals.half_life_hours", "36.0")
     assert (
@@ -145,7 +134,7 @@ def test_here_a_setting_goes_into_cashtag_toml_and_keeps_its_comments(aws: Loopb
 # ---------------------------------------------------------------- status
 
 
-def test_status_of_a_stack_tells_the_same_as_of_a_folder(aws: LoopbackAws, local: Path) -> None:
+def test_status_of_a_stack_tells_the_same_as_of_a_folder(local: Path) -> None:
     upload(local, "raw", "enriched", "signals", "ledger")
     here = told("status", "--lake", str(local))
     there = told("status", "--env", "dev")
@@ -155,7 +144,7 @@ def test_status_of_a_stack_tells_the_same_as_of_a_folder(aws: LoopbackAws, local
     assert one == told("status", "--lake", str(local), "--date", DAYS[0])
 
 
-def test_status_of_a_stack_tells_what_wants_a_look(aws: LoopbackAws, local: Path) -> None:
+def test_status_of_a_stack_tells_what_wants_a_look(local: Path) -> None:
     upload(local, "raw")
     deployed_stack.schedule("scrape", "scrape", "cron(0 12 * * ? *)", State="DISABLED")
     deployed_stack.fail("enrich", {"Records": []})
@@ -175,7 +164,7 @@ def the_stack() -> Stack:
 def silent(_done: int, _of: int, _what: str) -> None: ...
 
 
-def test_the_page_of_a_stack_is_copied_and_closed_to_others(aws: LoopbackAws, local: Path) -> None:
+def test_the_page_of_a_stack_is_copied_and_closed_to_others(local: Path) -> None:
     upload(local, "report")
     (row,) = told("report", "--env", "dev", "--as-it-is")
     where = Path(row["page"]).parent
@@ -188,7 +177,7 @@ def test_the_page_of_a_stack_is_copied_and_closed_to_others(aws: LoopbackAws, lo
 
 
 def test_a_second_copy_fetches_only_what_changed_and_drops_what_is_gone(
-    aws: LoopbackAws, local: Path, tmp_path: Path
+    local: Path, tmp_path: Path
 ) -> None:
     upload(local, "report")
     lake = services.s3_lake(the_stack().settings(load(environ={})))
@@ -202,7 +191,7 @@ def test_a_second_copy_fetches_only_what_changed_and_drops_what_is_gone(
     assert not (tmp_path / "copy" / gone).exists()
 
 
-def test_a_stack_without_a_page_says_how_to_make_one(aws: LoopbackAws) -> None:
+def test_a_stack_without_a_page_says_how_to_make_one() -> None:
     done = typed("report", "--env", "dev", "--as-it-is")
     assert isinstance(done.exception, InputError)
     assert "holds no dashboard yet" in str(done.exception)
@@ -211,7 +200,7 @@ def test_a_stack_without_a_page_says_how_to_make_one(aws: LoopbackAws) -> None:
 # ---------------------------------------------------------------- rebuild and doctor
 
 
-def test_a_rebuild_in_the_cloud_wants_dates_and_runs(aws: LoopbackAws, local: Path) -> None:
+def test_a_rebuild_in_the_cloud_wants_dates_and_runs(local: Path) -> None:
     done = typed("rebuild", "--env", "dev")
     assert "--env needs --from and --to" in str(done.exception)
     upload(local, "raw")
@@ -219,7 +208,7 @@ def test_a_rebuild_in_the_cloud_wants_dates_and_runs(aws: LoopbackAws, local: Pa
     assert "holds no run from 2026-01-02 to 2026-01-05" in str(done.exception)
 
 
-def test_the_doctor_names_every_part_that_is_missing_and_the_remedy(aws: LoopbackAws) -> None:
+def test_the_doctor_names_every_part_that_is_missing_and_the_remedy() -> None:
     done = typed("doctor", "--aws", "--env", "dev", "--format", "json")
     rows = {row["what"]: row for row in json.loads(done.stdout)}
     assert done.exit_code == 1
@@ -237,7 +226,7 @@ def test_the_doctor_names_every_part_that_is_missing_and_the_remedy(aws: Loopbac
     assert rows["alerts"]["verdict"] in ("warn", "fail")
 
 
-def test_the_doctor_tells_of_settings_that_functions_would_refuse(aws: LoopbackAws) -> None:
+def test_the_doctor_tells_of_settings_that_functions_would_refuse() -> None:
     boto3.client("ssm").put_parameter(
         Name="/cashtag/dev/settings", Value="[trade]\nmode = 'real'\n", Type="String"
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -27,20 +26,6 @@ OUTPUTS = {
     "EventBus": "default",
     "EndpointName": "cashtag-dev-sentiment",
 }
-
-
-@pytest.fixture(scope="module")
-def account_of_tests() -> Iterator[LoopbackAws]:
-    running = LoopbackAws()
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def aws(account_of_tests: LoopbackAws, monkeypatch: pytest.MonkeyPatch) -> LoopbackAws:
-    """Credentials and region of an account in which nothing is deployed."""
-    account_of_tests.enter(monkeypatch)
-    return account_of_tests
 
 
 @pytest.fixture

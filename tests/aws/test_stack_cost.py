@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -11,7 +10,6 @@ import boto3
 import deployed_stack
 import pytest
 from botocore.stub import Stubber
-from loopback_aws import LoopbackAws
 from typer.testing import CliRunner
 
 from cashtag.cli.app import app
@@ -150,20 +148,6 @@ def test_the_command_prints_the_sum_without_an_account(monkeypatch: pytest.Monke
 
 
 # ---------------------------------------------------------------- a deployed stack
-
-
-@pytest.fixture(scope="module")
-def moto() -> Iterator[LoopbackAws]:
-    running = LoopbackAws()
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def found(moto: LoopbackAws, monkeypatch: pytest.MonkeyPatch) -> stack.Stack:
-    moto.enter(monkeypatch)
-    deployed_stack.make()
-    return stack.find(load(environ={}), "dev")
 
 
 def test_calls_and_seconds_of_a_stack_are_those_of_the_last_thirty_days(

@@ -46,6 +46,7 @@ class LoopbackAws:
         running.app = Policies(running.app)
         self.host, self.port = self._server.get_host_and_port()
         self.url = f"http://{self.host}:{self.port}"
+        self._post("config", b'{"lambda": {"use_docker": false}}')  # calls are taken, nothing runs
 
     def stop(self) -> None:
         """End the server."""
@@ -53,8 +54,11 @@ class LoopbackAws:
 
     def reset(self) -> None:
         """Forget all that was made in the account."""
+        self._post("reset")
+
+    def _post(self, what: str, body: bytes = b"") -> None:
         connection = http.client.HTTPConnection(self.host, self.port, timeout=30)
-        connection.request("POST", "/moto-api/reset")
+        connection.request("POST", f"/moto-api/{what}", body, {"Content-Type": "application/json"})
         connection.getresponse().read()
         connection.close()
 
