@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from cashtag.operate.cloud import page, parameter
 from cashtag.operate.stack import Stack
 from cashtag.settings import load
 
+ROOT = Path(__file__).parents[2]
 DAYS = ("2026-03-09", "2026-03-10")
 
 
@@ -235,3 +237,22 @@ def test_the_doctor_tells_of_settings_that_functions_would_refuse() -> None:
     assert "trade.mode = 'real' is refused (from parameter /cashtag/dev/settings)" in str(
         done.exception
     )
+
+
+def test_an_endpoint_that_is_missing_is_deployed_by_options_that_exist(
+    aws: LoopbackAws,
+) -> None:
+    boto3.client("lambda").update_function_configuration(
+        FunctionName="cashtag-dev-enrich",
+        Environment={
+            "Variables": {**deployed_stack.environment(), "CASHTAG_ENRICH__MODEL": "sagemaker"}
+        },
+    )
+    rows = {
+        row["what"]: row for row in json.loads(typed("doctor", "--aws", "--format", "json").stdout)
+    }
+    assert rows["endpoint"]["found"] == "cashtag-dev-sentiment: absent"
+    known = (ROOT / "sagemaker" / "deploy_model.py").read_text(encoding="utf-8")
+    options = re.findall(r"--[a-z-]+", rows["endpoint"]["remedy"])
+    assert options == ["--name"]
+    assert all(f'"{option}"' in known for option in options)

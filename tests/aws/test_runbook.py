@@ -76,3 +76,12 @@ def test_objects_that_the_runbook_names_are_of_the_template() -> None:
     for parameter in ("LedgerLockDays", "AthenaScanBytes", "TrailDataEvents"):
         assert parameter in template.load()["Parameters"], parameter
         assert parameter in TEXT
+
+
+def test_options_of_the_models_scripts_exist() -> None:
+    spans = re.findall(r"`python (sagemaker/[a-z_]+\.py)([^`]*)`", TEXT)
+    assert len(spans) >= 2
+    for script, words in spans:
+        known = (ROOT / script).read_text(encoding="utf-8")
+        for option in re.findall(r"--[a-z-]+", words):
+            assert f'"{option}"' in known, (script, option)

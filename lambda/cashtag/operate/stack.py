@@ -72,6 +72,14 @@ class Stack:
                 f"{_deploy(self.environment)}"
             ) from None
 
+    def function(self, step: str) -> str:
+        """The name of a step's function.
+
+        Raises:
+            CloudError: it has none of that step.
+        """
+        return self.output(f"{step.capitalize()}Function")
+
     def settings(self, settings: Settings) -> Settings:
         """`settings` with `environment`, `[aws]` and the endpoint's name as the stack has them.
 

@@ -47,7 +47,7 @@ def calls(stack: Stack, session: Any, now: datetime) -> Calls:
     count: dict[str, float] = {}
     seconds: dict[str, float] = {}
     for step in STEPS:
-        name = stack.output(f"{step.capitalize()}Function")
+        name = stack.function(step)
         count[step] = _sum(client, name, "Invocations", now)
         seconds[step] = _sum(client, name, "Duration", now) / 1000
     return Calls(count, seconds, f"of {stack.name}, the {_DAYS} days to {now:%Y-%m-%d}")

@@ -125,7 +125,7 @@ def _closed(client: Any, bucket: str) -> bool:
 def _functions(visit: Visit) -> Iterator[Finding]:
     client = account.client(visit.session, "lambda")
     for step in STEPS:
-        name = visit.stack.output(f"{step.capitalize()}Function")
+        name = visit.stack.function(step)
         with account.explained(f"function {name} cannot be looked at"):
             told = client.get_function_configuration(FunctionName=name)
         state = told.get("State", "Active"), told.get("LastUpdateStatus", "Successful")
@@ -178,7 +178,7 @@ def _endpoint(visit: Visit) -> Iterator[Finding]:
         "endpoint",
         "ok" if good else "fail",
         f"{name}: {status}" + (f" ({told['FailureReason']})" if told.get("FailureReason") else ""),
-        "" if good else f"python sagemaker/deploy_model.py MODEL.tar.gz --endpoint {name} …",
+        "" if good else f"python sagemaker/deploy_model.py MODEL.tar.gz --name {name} …",
     )
 
 

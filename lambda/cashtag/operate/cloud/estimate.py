@@ -7,6 +7,7 @@ has free for ever.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -292,16 +293,17 @@ def _own_metrics(settings: Settings, whole: Mapping[str, Any]) -> set[str]:
         if isinstance(node, Mapping):
             if node.get("Namespace") == namespace and isinstance(node.get("MetricName"), str):
                 found.add(node["MetricName"])
-            for value in node.values():
-                walk(value)
-        elif isinstance(node, list):
-            for value in node:
-                walk(value)
-        elif isinstance(node, str) and f'"{namespace}"' in node:
-            parts = node.split(f'"{namespace}"')[1:]
-            found.update(part.split('"')[1] for part in parts if part.count('"') >= 2)
+            node = list(node.values())
+        elif isinstance(node, list) and node[:1] == [namespace]:  # a line of a dashboard's widget
+            found.add(node[1])
+        for value in node if isinstance(node, list) else ():
+            walk(value)
 
-    walk(whole["Resources"])
+    for told in whole["Resources"].values():
+        walk(told)
+        if told["Type"] == "AWS::CloudWatch::Dashboard" and told["Properties"]:
+            body = told["Properties"]["DashboardBody"]["Fn::Sub"]
+            walk(json.loads(body if isinstance(body, str) else body[0]))
     return found
 
 

@@ -130,7 +130,7 @@ def _of_step(
 ) -> Iterator[Line]:
     from botocore.exceptions import ClientError
 
-    group = f"/aws/lambda/{stack.output(f'{step.capitalize()}Function')}"
+    group = f"/aws/lambda/{stack.function(step)}"
     pages = client.get_paginator("filter_log_events").paginate(
         logGroupName=group, startTime=int(since.timestamp() * 1000)
     )

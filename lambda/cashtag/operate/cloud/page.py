@@ -14,6 +14,8 @@ from cashtag.operate.stack import Stack
 from cashtag.ports import Lake, Progress
 from cashtag.report.build import INDEX
 
+ANNOUNCEMENTS = "alerts/"  # of a notifier that keeps files: no part of the page
+
 
 def folder(stack: Stack) -> Path:
     """Where the copy of a stack's page lies: below the user's cache folder, closed to others."""
@@ -34,7 +36,9 @@ def sync(lake: Lake, where: Path, progress: Progress) -> tuple[Path, int]:
     """
     from cashtag.lake.disk import FolderStore
 
-    there = {info.key: info.size for info in lake.report.list() if "alerts/" not in info.key}
+    there = {
+        info.key: info.size for info in lake.report.list() if not info.key.startswith(ANNOUNCEMENTS)
+    }
     if INDEX not in there:
         raise InputError(
             f"{lake.report.uri()} holds no dashboard yet; `cashtag report --env …` makes one"

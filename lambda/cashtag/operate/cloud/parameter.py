@@ -80,14 +80,14 @@ def write(stack: Stack, session: Any, wanted: Mapping[str, Any]) -> Kept:
     return Kept(before.name, text, version)
 
 
-def loaded(kept: Kept, environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
+def loaded(kept: Kept, environ: Mapping[str, str] | None = None) -> Settings:
     """The settings that the text makes, over defaults and profile, under `environ`.
 
     Raises:
         SettingsError: it is no TOML, or names or values in it are refused.
     """
     text = Text(kept.text, f"parameter {kept.name}")
-    return load(environ=environ or {}, text=text, overrides=overrides)
+    return load(environ=environ or {}, text=text)
 
 
 def refusal(kept: Kept) -> str | None:
@@ -106,7 +106,7 @@ def of_functions(stack: Stack, session: Any, step: str = "enrich") -> Settings:
         SettingsError: the functions themselves would refuse them.
         CloudError: Lambda or SSM refuses or does not answer.
     """
-    name = stack.output(f"{step.capitalize()}Function")
+    name = stack.function(step)
     with account.explained(f"function {name} cannot be looked at"):
         told = account.client(session, "lambda").get_function_configuration(FunctionName=name)
     given = told.get("Environment", {}).get("Variables", {})

@@ -57,7 +57,7 @@ def rebuild(
         read_timeout=_FUNCTION_SECONDS + 10,
         retries={"mode": "standard", "max_attempts": 1},  # a call that is under way is not doubled
     )
-    enrich, signals = stack.output("EnrichFunction"), stack.output("SignalsFunction")
+    enrich, signals = stack.function("enrich"), stack.function("signals")
     total = 2 * len(days)
     done = 0
     with ThreadPoolExecutor(at_once, thread_name_prefix="rebuild") as pool:

@@ -93,7 +93,7 @@ def redrive(
     client = account.client(session, "sqs")
     functions = account.client(session, "lambda")
     for step in chosen:
-        name = stack.output(f"{step.capitalize()}Function")
+        name = stack.function(step)
         for url, message in _messages(client, stack, step, look_only):
             asked, told = payload(message)
             outcome, finished = "waits", False
