@@ -10,6 +10,7 @@ import boto3
 import deployed_stack
 import pytest
 
+from cashtag.cli import running
 from cashtag.errors import CloudError, InputError
 from cashtag.operate.cloud import redrive, schedules, template
 from cashtag.operate.stack import Stack
@@ -140,6 +141,16 @@ def test_a_schedule_that_was_not_delivered_is_handed_on_with_its_reason(
         "AWS.Scheduler.Throttled",
         "handed on",
     )
+
+
+def test_help_names_a_service_of_the_template() -> None:
+    named = {
+        told["Properties"]["Name"]["Fn::Sub"].removeprefix("${AWS::StackName}-")
+        for told in template.load()["Resources"].values()
+        if told["Type"] == "AWS::Scheduler::Schedule"
+    }
+    example = str(running.services.info.epilog).rsplit(" ", 1)[1]
+    assert example in named
 
 
 def test_the_queues_are_those_of_the_template() -> None:

@@ -10,7 +10,7 @@ import boto3
 import pytest
 
 from cashtag.errors import InputError
-from cashtag.operate.cloud import logs
+from cashtag.operate.cloud import logs, steps
 from cashtag.operate.stack import Stack
 
 NOON = datetime(2026, 5, 8, 12, 0, tzinfo=UTC)  # a Friday
@@ -36,7 +36,7 @@ def test_lines_of_all_functions_come_in_the_order_of_time(session: Any, found: S
     say("enrich", now - timedelta(minutes=8), line)
     say("scrape", now - timedelta(minutes=7), "third")
     since = now - timedelta(hours=1)
-    lines = list(logs.read(found, session, logs.steps(None), since))
+    lines = list(logs.read(found, session, steps(None), since))
     assert [(one.step, one.text) for one in lines] == [
         ("scrape", "first"),
         ("enrich", "enriched"),
@@ -102,4 +102,4 @@ def test_following_yields_each_line_once(session: Any, found: Stack) -> None:
 
 def test_a_step_that_is_none_is_refused_by_name() -> None:
     with pytest.raises(InputError, match="STEP 'scrap' is none of: scrape, enrich"):
-        logs.steps("scrap")
+        steps("scrap")

@@ -33,8 +33,9 @@ def logs(
     from cashtag.cli import output
     from cashtag.errors import InputError
     from cashtag.operate.cloud import logs as said
+    from cashtag.operate.cloud import steps
 
-    chosen, now = said.steps(step), datetime.now(UTC)
+    chosen, now = steps(step), datetime.now(UTC)
     start = said.moment(since, now)
     _, stack, session = deployed(env)
     read = said.follow if follow else said.read
@@ -71,10 +72,10 @@ def redrive(
     """
     from cashtag.cli import output
     from cashtag.cli.progress import progress
-    from cashtag.operate.cloud import logs as said
     from cashtag.operate.cloud import redrive as failures
+    from cashtag.operate.cloud import steps
 
-    chosen = said.steps(step)
+    chosen = steps(step)
     _, stack, session = deployed(env)
     with progress("failures") as tick:
         found = list(

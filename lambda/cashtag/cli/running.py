@@ -11,7 +11,7 @@ from cashtag.cli.options import EnvOption, Format, FormatOption
 services = typer.Typer(
     help="The schedules of the deployed stack: list them, stop them, start them again.",
     no_args_is_help=True,
-    epilog="Example: cashtag services stop trade-execute",
+    epilog="Example: cashtag services stop execute",
 )
 
 NamesArgument = Annotated[

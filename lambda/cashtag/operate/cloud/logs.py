@@ -18,7 +18,6 @@ from typing import Any
 from cashtag.alerts import plain
 from cashtag.errors import InputError
 from cashtag.operate import account
-from cashtag.operate.cloud import STEPS
 from cashtag.operate.stack import Stack
 from cashtag.redaction import redacted
 
@@ -49,19 +48,6 @@ class Line:
             "level": self.level,
             "text": f"{self.text} {told}".strip(),
         }
-
-
-def steps(chosen: str | None) -> tuple[str, ...]:
-    """The steps whose logs are meant; all without a choice.
-
-    Raises:
-        InputError: there is no such step.
-    """
-    if chosen is None:
-        return STEPS
-    if chosen not in STEPS:
-        raise InputError(f"STEP {chosen!r} is none of: {', '.join(STEPS)}")
-    return (chosen,)
 
 
 def moment(text: str, now: datetime) -> datetime:
