@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import deploy_world
 import deployed_stack
 import pytest
 import task_roots
@@ -42,6 +44,30 @@ def session(aws: LoopbackAws) -> Any:
 def found(session: Any) -> Stack:
     """That stack, as commands find it."""
     return stack.find(load(environ={}), "dev", session)
+
+
+@pytest.fixture(scope="module")
+def artefacts(moto: LoopbackAws) -> LoopbackAws:
+    """An account with nothing in it but the bucket that deployments use, and a zip."""
+    with pytest.MonkeyPatch.context() as patch:
+        moto.enter(patch)
+        deploy_world.artefacts()
+    return moto
+
+
+@pytest.fixture
+def world(
+    artefacts: LoopbackAws,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> Iterator[deploy_world.World]:
+    """That account with CloudFormation, where nothing is deployed yet."""
+    artefacts.lead(monkeypatch)
+    templates = {"cashtag.yaml": deploy_world.TEMPLATE}
+    with deploy_world.played(artefacts, monkeypatch, tmp_path, templates) as site:
+        site.layers.add(deploy_world.LAYER)
+        yield deploy_world.World(site, tmp_path / "cloudformation", monkeypatch, capsys)
 
 
 @pytest.fixture(scope="session")

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import io
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import boto3
+import deploy_world
 import pytest
 from cloudformation_site import Refused, Site
+from deploy_world import BUCKET, KEY, Typist
 from loopback_aws import NUMBER, REGION, LoopbackAws
 
-from cashtag import resources
-from cashtag.cli import main
-from cashtag.operate.cloud import template as reading
-from cashtag.operate.deploying import artifacts
-
-KEY = "functions/0.zip"
-BUCKET = artifacts.bucket_name(NUMBER, REGION)
 TEMPLATE = """
 Parameters:
   CodeBucket: {Type: String}
@@ -43,33 +36,12 @@ def named(zone: str) -> str:
     return f"cashtag-dev-{zone}-{NUMBER}-{REGION}"
 
 
-@pytest.fixture(scope="module")
-def loopback() -> Iterator[LoopbackAws]:
-    running = LoopbackAws()
-    yield running
-    running.stop()
-
-
-class World:
+class World(Typist):
     """A deployed stack with buckets that hold several versions of objects."""
 
     def __init__(self, site: Site, patch: pytest.MonkeyPatch, capture: Any) -> None:
-        self.site, self.patch, self.capture = site, patch, capture
+        super().__init__(site, patch, capture)
         self.s3 = boto3.client("s3")
-        self.out = self.err = ""
-
-    def run(self, *words: str, typed: str | None = None) -> int:
-        keys = io.StringIO(typed or "")
-        keys.isatty = lambda: typed is not None  # type: ignore[method-assign]
-        self.patch.setattr(sys, "stdin", keys)
-        self.patch.setattr(sys, "argv", ["cashtag", *words])
-        code: Any = 0
-        try:
-            main()
-        except SystemExit as ended:
-            code = ended.code
-        self.out, self.err = self.capture.readouterr()
-        return int(code or 0)
 
     def buckets(self) -> set[str]:
         """Zones that there are buckets of."""
@@ -90,35 +62,19 @@ class World:
 
 @pytest.fixture
 def world(
-    loopback: LoopbackAws,
+    aws: LoopbackAws,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> Iterator[World]:
-    loopback.enter(monkeypatch)
-    site = Site(lambda: boto3.client("s3", endpoint_url=loopback.url))
-    for service in ("CLOUDFORMATION", "LAMBDA"):
-        monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service}", site.url)
-    monkeypatch.setenv("CASHTAG_AWS__DEPLOY__POLL_SECONDS", "0.01")
-    monkeypatch.chdir(tmp_path)
-    found = resources.path
-    for name in ("cashtag.yaml", "quicksight.yaml"):
-        (tmp_path / name).write_text(TEMPLATE)
-    monkeypatch.setattr(
-        resources,
-        "path",
-        lambda *parts: tmp_path / parts[1] if parts[0] == "cloudformation" else found(*parts),
-    )
-    reading.load.cache_clear()
-    artifacts.ensure(boto3.Session(), BUCKET, NUMBER)
-    boto3.client("s3").put_object(Bucket=BUCKET, Key=KEY, Body=b"zip")
-    made = World(site, monkeypatch, capsys)
-    assert made.run("deploy", "--yes", "--parameter", f"CodeKey={KEY}") == 0, made.err
-    for zone in ("raw", "enriched", "ledger", "results"):
-        made.fill(zone)
-    yield made
-    site.stop()
-    reading.load.cache_clear()
+    deploy_world.artefacts()
+    templates = dict.fromkeys(("cashtag.yaml", "quicksight.yaml"), TEMPLATE)
+    with deploy_world.played(aws, monkeypatch, tmp_path, templates) as site:
+        made = World(site, monkeypatch, capsys)
+        assert made.run("deploy", "--yes", "--parameter", f"CodeKey={KEY}") == 0, made.err
+        for zone in ("raw", "enriched", "ledger", "results"):
+            made.fill(zone)
+        yield made
 
 
 def test_raw_and_ledger_stay_and_the_rest_goes(world: World) -> None:
