@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import athena_lake
 import deploy_world
 import deployed_stack
 import pytest
 import task_roots
+from function_folders import CACHE, ROOT
 from lambda_sandbox import TaskRoot
 from loopback_aws import LoopbackAws
 
-from cashtag.operate import account, stack
+from cashtag.operate import account, bundle, stack, wheels
 from cashtag.operate.stack import Stack
 from cashtag.settings import load
+from cashtag.warehouse.athena import AthenaWarehouse
 
 
 @pytest.fixture(scope="session")
@@ -74,3 +78,34 @@ def world(
 def task_root() -> TaskRoot:
     """What a function of the stack finds on Lambda."""
     return task_roots.lay_out()
+
+
+@pytest.fixture(scope="session")
+def lambdas(tmp_path_factory: pytest.TempPathFactory) -> bundle.Bundle:
+    """The zip as it is deployed: Python 3.12 on x86_64."""
+    return bundle.build(tmp_path_factory.mktemp("zip") / "function.zip", cache=CACHE)
+
+
+@pytest.fixture(scope="session")
+def ours(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
+    """The zip for this interpreter unpacked, the layers beside it, and the runtime's libraries."""
+    folder = tmp_path_factory.mktemp("function")
+    made = bundle.build(folder / "function.zip", wheels.here(), cache=CACHE)
+    with zipfile.ZipFile(made.path) as archive:
+        archive.extractall(folder / "task")
+    beside = ROOT / "build" / "lambda"  # kept between runs: the layers are 270 MB
+    layers = bundle.layers(beside / "opt", cache=CACHE)
+    return folder / "task", layers, bundle.runtime(beside / "runtime", cache=CACHE)
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[athena_lake.Cloud]:
+    """An account with a lake, its catalog, and Athena on loopback."""
+    with athena_lake.running() as running:
+        yield running
+
+
+@pytest.fixture
+def warehouse(cloud: athena_lake.Cloud) -> AthenaWarehouse:
+    """What queries that lake through Athena."""
+    return cloud.warehouse()

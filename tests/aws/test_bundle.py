@@ -1,11 +1,7 @@
-"""The functions' zip: the same bytes anywhere, only what runs on Lambda, small, and it imports.
-
-Wheels come from the package index once and stay in build/wheels.
-"""
+"""The functions' zip: the same bytes anywhere, only what runs on Lambda, and small."""
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import re
 import shutil
@@ -17,49 +13,16 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from function_folders import CACHE
 
 from cashtag.errors import InputError
-from cashtag.operate import bundle, leaving_out, wheels
+from cashtag.operate import bundle, wheels
 from cashtag.operate.cloud import template
 from cashtag.operate.wheels import Target, normalised
 from cashtag.settings import load
 
 ROOT = Path(__file__).parents[2]
-CACHE = ROOT / "build" / "wheels"
 COPIED = ("lambda", "glue", "LICENSE", "constraints.txt")
-
-
-@pytest.fixture(scope="module")
-def lambdas(tmp_path_factory: pytest.TempPathFactory) -> bundle.Bundle:
-    """The zip as it is deployed: Python 3.12 on x86_64."""
-    return bundle.build(tmp_path_factory.mktemp("zip") / "function.zip", cache=CACHE)
-
-
-@pytest.fixture(scope="module")
-def ours(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
-    """The zip for this interpreter unpacked, the layers beside it, and the runtime's libraries."""
-    folder = tmp_path_factory.mktemp("function")
-    made = bundle.build(folder / "function.zip", wheels.here(), cache=CACHE)
-    with zipfile.ZipFile(made.path) as archive:
-        archive.extractall(folder / "task")
-    beside = ROOT / "build" / "lambda"  # kept between runs: the layers are 270 MB
-    layers = bundle.layers(beside / "opt", cache=CACHE)
-    return folder / "task", layers, bundle.runtime(beside / "runtime", cache=CACHE)
-
-
-def clean(paths: tuple[Path, ...], code: str) -> str:
-    """Run code in an interpreter that sees nothing but `paths` and the standard library."""
-    lines = f"import sys\nsys.path[:0] = {[str(path) for path in paths]!r}\n{code}"
-    done = subprocess.run(
-        [sys.executable, "-I", "-S", "-B", "-c", lines],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd="/",
-        env={"HOME": "/nonexistent", "PATH": os.environ["PATH"]},
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 # ---------------------------------------------------------------- the same bytes
@@ -305,161 +268,3 @@ def test_above_the_limit_the_largest_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"above the limit of 5 MB; the largest: \w+ [\d.]+ MB"):
         bundle.build(tmp_path / "function.zip", cache=CACHE, limit_megabytes=5)
     assert list(tmp_path.iterdir()) == []
-
-
-# ---------------------------------------------------------------- it imports
-
-
-def test_everything_that_handlers_reach_imports_from_zip_and_layers_alone(
-    ours: tuple[Path, Path, Path],
-) -> None:
-    code = """
-import importlib, pkgutil, cashtag, cashtag.handlers
-names = ["cashtag.steps", "cashtag.services", "cashtag.alerts"]
-for room in ("handlers", "lake", "scrape", "enrich", "signals", "sentiment", "trade"):
-    package = importlib.import_module(f"cashtag.{room}")
-    names += [m.name for m in pkgutil.walk_packages(package.__path__, f"cashtag.{room}.")]
-optional = {"onnxruntime", "tokenizers"}  # the model in process, which no function has
-for name in names:
-    try:
-        importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        assert error.name in optional, (name, error)
-print(sorted(name.split(".")[2] for name in names if name.startswith("cashtag.handlers.")))
-print(cashtag.__file__)
-print(sorted({"duckdb", "sqlglot", "plotly", "rich", "typer"} & set(sys.modules)))
-"""
-    handlers, where, engines = clean(ours, code).splitlines()
-    there = {p.stem for p in (ROOT / "lambda" / "cashtag" / "handlers").glob("*.py")} - {"__init__"}
-    assert set(re.findall(r"'(\w+)'", handlers)) == there
-    assert where.startswith(str(ours[0]))
-    assert engines == "[]"
-
-
-def test_settings_and_sql_are_found_in_the_zip(ours: tuple[Path, Path, Path]) -> None:
-    code = """
-from cashtag import resources
-from cashtag.settings import load
-print(load(environ={}).environment, resources.path("glue", "sql", "ranking.sql"))
-"""
-    environment, path = clean(ours, code).split()
-    assert environment == "dev"
-    assert path == str(ours[0] / "cashtag" / "glue" / "sql" / "ranking.sql")
-
-
-def test_libraries_without_their_debuggers_parts_work(ours: tuple[Path, Path, Path]) -> None:
-    code = """
-import importlib.metadata
-import curl_cffi, lxml.etree, orjson, yaml, pydantic_core, msgpack
-curl = curl_cffi.Curl()
-print(curl.version().decode().split("/")[0], lxml.etree.fromstring("<a><b/></a>")[0].tag)
-print(importlib.metadata.version("alpaca-py"))
-from zoneinfo import ZoneInfo, reset_tzpath
-reset_tzpath(())  # a machine without time zones
-print(ZoneInfo("America/New_York").key)
-"""
-    first, alpaca, zone = clean(ours, code).splitlines()
-    assert first == "libcurl b"
-    assert alpaca == importlib.metadata.version("alpaca-py")
-    assert zone == "America/New_York"
-
-
-def test_what_the_loader_maps_stays_byte_by_byte(lambdas: bundle.Bundle) -> None:
-    name = "curl_cffi/_wrapper.abi3.so"
-    wheel = next(one for one in lambdas.wheels if one.startswith("curl_cffi-"))
-    with zipfile.ZipFile(CACHE / Target().name / wheel) as archive:
-        whole = archive.read(name)
-    with zipfile.ZipFile(lambdas.path) as archive:
-        lean = archive.read(name)
-    assert len(lean) < len(whole) / 4
-    # Only the header's words on sections differ: bytes 40 to 47 and 58 to 63, elf(5).
-    assert lean[:40] == whole[:40]
-    assert lean[40:48] == bytes(8)
-    assert lean[48:58] == whole[48:58]
-    assert lean[58:64] == bytes(6)
-    assert lean[64:] == whole[64 : len(lean)]
-
-
-def test_what_is_no_library_stays_as_it_is() -> None:
-    for data in (b"", b"\x7fEL", b"GROUP ( libc.so.6 )", b"\x7fELF\x01\x01" + bytes(60)):
-        assert leaving_out.without_debugging(data) == data
-
-
-# ---------------------------------------------------------------- what cannot be had
-
-
-def test_a_library_that_nothing_pins_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"package httpx is needed .*add httpx==VERSION"):
-        wheels.closure(["httpx"], Target(), {}, tmp_path)
-
-
-def test_a_library_without_a_wheel_is_named_with_what_pip_says(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
-    with pytest.raises(
-        InputError, match=r"httpx==0\.1 has no wheel for Python 3\.12 on Linux x86_64"
-    ):
-        wheels.closure(["httpx"], Target(), {"httpx": "0.1"}, tmp_path)
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
-
-
-def test_only_the_targets_needs_are_followed(tmp_path: Path) -> None:
-    folder = tmp_path / Target().name
-    folder.mkdir()
-    for name, requires in {
-        "top": [
-            "left>=1; python_version < '3.12'",
-            "right; sys_platform == 'linux'",
-            "more; extra == 'x'",
-        ],
-        "right": ["pandas"],
-        "more": [],
-    }.items():
-        with zipfile.ZipFile(folder / f"{name}-1.0-py3-none-any.whl", "w") as archive:
-            lines = [
-                f"Name: {name}",
-                "Version: 1.0",
-                *(f"Requires-Dist: {one}" for one in requires),
-            ]
-            archive.writestr(f"{name}-1.0.dist-info/METADATA", "\n".join(lines) + "\n\nlong text\n")
-    pins = dict.fromkeys(("top", "right", "left", "more"), "1.0")
-    plain = wheels.closure(["top"], Target(), pins, tmp_path, without=["pandas"])
-    assert [wheel.name for wheel in plain] == ["right", "top"]
-    extra = wheels.closure(["top[x]"], Target(), pins, tmp_path, without=["pandas"])
-    assert [wheel.name for wheel in extra] == ["more", "right", "top"]
-
-
-@pytest.mark.parametrize(
-    ("python", "architecture"), [("3.12.1", "x86_64"), ("312", "x86_64"), ("3.12", "mips")]
-)
-def test_what_is_no_target_is_refused(python: str, architecture: str) -> None:
-    with pytest.raises(InputError, match=r"--python|--arch"):
-        Target(python, architecture)
-
-
-def test_a_line_that_pins_nothing_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "constraints.txt").write_text("# pins\nhttpx==0.28.1  # said\nhttpcore>=1\n")
-    with pytest.raises(InputError, match=r"line 3: 'httpcore>=1' pins nothing"):
-        wheels.pins(tmp_path / "constraints.txt")
-
-
-def test_layers_laid_out_once_are_left_as_they_are(ours: tuple[Path, Path, Path]) -> None:
-    layers = ours[1]
-    names = {path.name for path in layers.iterdir()}
-    assert {"pandas", "pyarrow", "numpy", "awswrangler", "aws_lambda_powertools"} <= names
-    assert not {"boto3", "botocore"} & names
-    before = (layers / "pandas" / "__init__.py").stat()
-    assert bundle.layers(layers.parent, cache=CACHE) == layers == ROOT / "build/lambda/opt/python"
-    assert (layers / "pandas" / "__init__.py").stat().st_ino == before.st_ino
-
-
-def test_a_layout_of_other_versions_is_replaced(tmp_path: Path) -> None:
-    first = bundle.runtime(tmp_path / "runtime", cache=CACHE)
-    next(first.glob(".complete-*")).rename(first / ".complete-000000000000")
-    (first / "left_over.py").touch()
-    second = bundle.runtime(tmp_path / "runtime", cache=CACHE)
-    assert second == first
-    assert not (second / "left_over.py").exists()
-    assert [path.name for path in tmp_path.iterdir()] == ["runtime"]
