@@ -6,7 +6,7 @@ import threading
 
 from aws_gateway import Answer, Exchange, Gateway
 from aws_requests import Request
-from lambda_sandbox import Function
+from lambda_functions import Function
 
 _XML = {"Content-Type": "application/xml"}
 

@@ -17,9 +17,8 @@ from typing import Any
 import athena_engine
 import athena_site
 import boto3
+import cloud_deployed as deployed
 import moody_world
-import platform_acts
-from alpaca_keys import KEY_ID, SECRET_KEY
 from aws_account import Account
 from aws_gateway import VIA_ATHENA, Exchange, Gateway
 from botocore.config import Config
@@ -27,8 +26,8 @@ from dispatcher import Dispatcher, event_of
 from endpoint_site import Endpoint
 from internet import Internet
 from lambda_api import LambdaApi
-from lambda_sandbox import Definition, Function, Outcome, TaskRoot
-from live_world import token
+from lambda_functions import Function
+from lambda_sandbox import Outcome, TaskRoot
 from moody_world import MoodyWorld
 from permissions import Permissions
 from stack_mutations import Recording
@@ -37,7 +36,6 @@ from stack_wiring import Delivery, Put, Wiring
 
 TEMPLATE = Path(__file__).parents[2] / "cloudformation" / "cashtag.yaml"
 NAME = "cashtag-dev"
-ACCOUNTS = ("anna", "bert")
 PARAMETERS = {
     "Environment": "dev",
     "CodeBucket": "cashtag-artifacts-123456789012-us-east-1",
@@ -45,25 +43,6 @@ PARAMETERS = {
     "ReserveConcurrency": "true",
     "KmsKey": "create",
 }
-# A small day: what an operator would write by `cashtag config set`.
-SETTINGS = """\
-[scrape]
-tweets_per_ticker = 20
-watchlist_keyword_searches = 0
-
-[scrape.trending]
-top = 5
-minimum = 2
-
-[live]
-contact = "desk@example.org"
-
-[models.sagemaker]
-backoff_seconds = [0.05, 0.5]
-
-[aws.athena]
-poll_seconds = 0.02
-"""
 
 
 class Cloud:
@@ -85,7 +64,7 @@ class Cloud:
         *,
         template: str | None = None,
         parameters: Mapping[str, str] | None = None,
-        settings: str = SETTINGS,
+        settings: str = deployed.SETTINGS,
         world: MoodyWorld | None = None,
         width: int = 2,
         code: bytes = b"PK\x05\x06" + bytes(18),
@@ -197,10 +176,13 @@ class Cloud:
         self.endpoint.told = moody_world.prediction
         api = enter(LambdaApi(self._invoke))
         self.gateway.upstreams |= {"sagemaker-runtime": self.endpoint.url, "lambda-invoke": api.url}
-        self._operate()
+        deployed.operate(self.account, self.stack, self.settings)
         self.functions = {
             logical: Function(definition, self.root, self.folder, self._network(), width)
-            for logical, definition, width in self._definitions()
+            for logical, definition in deployed.definitions(
+                self.stack, self.permissions, self.gateway
+            )
+            for width in (self.width if logical == "EnrichFunction" else 1,)
         }
         for function in self.functions.values():
             self._open.callback(function.close)
@@ -214,71 +196,8 @@ class Cloud:
         self.published: list[dict[str, str]] = []
         self.gateway.watchers.append(self._watch)
 
-    def _operate(self) -> None:
-        """What an operator does after deploying: secrets, settings, an endpoint."""
-        secrets = self.account.client("secretsmanager")
-        accounts = [
-            {"name": name, "auth_token": token(name), "ct0": f"PLANTED-ct0-{name}"}
-            for name in ACCOUNTS
-        ]
-        for name, value in (
-            ("x-accounts", {"accounts": accounts}),
-            ("alpaca", {"key_id": KEY_ID, "secret_key": SECRET_KEY}),
-        ):
-            secrets.put_secret_value(SecretId=f"{NAME}/{name}", SecretString=json.dumps(value))
-        self.account.client("ssm").put_parameter(
-            Name=self.stack.outputs()["Parameter"],
-            Value=self.settings,
-            Type="String",
-            Overwrite=True,
-        )
-        sagemaker, name = self.account.client("sagemaker"), self.stack.outputs()["EndpointName"]
-        role = "arn:aws:iam::123456789012:role/model"
-        sagemaker.create_model(
-            ModelName=name, ExecutionRoleArn=role, PrimaryContainer={"Image": "x"}
-        )
-        sagemaker.create_endpoint_config(
-            EndpointConfigName=name,
-            ProductionVariants=[
-                {
-                    "VariantName": "all",
-                    "ModelName": name,
-                    "ServerlessConfig": {"MemorySizeInMB": 4096, "MaxConcurrency": 4},
-                }
-            ],
-        )
-        sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name)
-
     def _network(self) -> dict[str, str]:
         return {**self.net.environ(), "AWS_ENDPOINT_URL": self.gateway.url}
-
-    def _definitions(self) -> list[tuple[str, Definition, int]]:
-        found = []
-        for logical, told in self.stack.resources("AWS::Lambda::Function"):
-            role = self.permissions.role_at(told["Role"])
-            assert role is not None, f"{logical} has a role that is not in the template"
-            if not self.permissions.may_assume(
-                role, "lambda.amazonaws.com", self.stack.arn(logical)
-            ):
-                raise RuntimeError(f"Lambda may not take on {role} for {logical}")
-            for call in platform_acts.logging(self.stack, logical, told):
-                self.gateway.act(role, call)
-            definition = Definition(
-                logical=logical,
-                name=self.stack.name_of(logical),
-                handler=told["Handler"],
-                environment={
-                    name: _text(value)
-                    for name, value in told.get("Environment", {}).get("Variables", {}).items()
-                },
-                timeout=float(told.get("Timeout", 3)),
-                memory=int(told.get("MemorySize", 128)),
-                arn=self.stack.arn(logical),
-                access_key=self.gateway.key_for(role),
-                concurrency=told.get("ReservedConcurrentExecutions"),
-            )
-            found.append((logical, definition, self.width if logical == "EnrichFunction" else 1))
-        return found
 
     def _athena(self) -> None:
         """One Athena for each role that asks: it reads and writes in the name of the caller."""
@@ -316,7 +235,8 @@ class Cloud:
         request, answer = exchange.request, exchange.answer
         _, service = request.signed
         if service == "s3" and answer.status == 200:
-            self._written(exchange)
+            if (put := deployed.put_of(exchange)) is not None:
+                self.dispatcher.put(put)
         elif service == "events" and request.operation == "PutEvents":
             for entry in request.json()["Entries"]:
                 bus = entry.get("EventBusName", "default")
@@ -328,31 +248,7 @@ class Cloud:
             told = parse_qs(request.body.decode())
             self.published.append({name: values[0] for name, values in told.items()})
 
-    def _written(self, exchange: Exchange) -> None:
-        from urllib.parse import unquote
-
-        request = exchange.request
-        bucket, _, key = request.path.lstrip("/").partition("/")
-        query = request.query
-        if not key or "tagging" in query or "partNumber" in query or "uploads" in query:
-            return
-        if request.method == "PUT":
-            how = "Copy" if "x-amz-copy-source" in request.headers else "Put"
-        elif request.method == "POST" and "uploadId" in query:
-            how = "CompleteMultipartUpload"
-        else:
-            return
-        etag = next(
-            (text for name, text in exchange.answer.headers.items() if name.lower() == "etag"), ""
-        )
-        self.dispatcher.put(Put(bucket, unquote(key), len(request.body), etag.strip('"'), how))
-
     def _failed(self, queue: str, body: dict[str, Any]) -> None:
         sqs = self.account.client("sqs")
         url = sqs.get_queue_url(QueueName=queue.rpartition(":")[2])["QueueUrl"]
         sqs.send_message(QueueUrl=url, MessageBody=json.dumps(body))
-
-
-def _text(value: Any) -> str:
-    """A value as CloudFormation hands it over: everything becomes text."""
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -18,7 +18,8 @@ from typing import Any
 
 from aws_gateway import Gateway
 from aws_requests import Call
-from lambda_sandbox import Function, Outcome
+from lambda_functions import Function
+from lambda_sandbox import Outcome
 from stack_wiring import Delivery, Put, Wiring
 
 

@@ -18,12 +18,12 @@ import threading
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-Kind = Literal["ok", "error", "exit", "timeout", "init"]
+from runtime_api import Asked, Definition, Kind, RuntimeApi
+
 _START_SECONDS = 60.0  # a sandbox that has not asked for work by then never will
 
 
@@ -39,22 +39,6 @@ class TaskRoot:
     """`/var/runtime`: the runtime client and boto3, as every function of Lambda finds them."""
     bytecode: Path | None = None
     """Where Python may keep compiled modules; None: nowhere, as on Lambda."""
-
-
-@dataclass(frozen=True)
-class Definition:
-    """What the template says of a function, and whose credentials it gets."""
-
-    logical: str
-    name: str
-    handler: str
-    environment: Mapping[str, str]
-    timeout: float
-    memory: int
-    arn: str
-    access_key: str
-    concurrency: int | None = None
-    """Reserved concurrency; None: none is reserved."""
 
 
 @dataclass(frozen=True)
@@ -93,10 +77,10 @@ class Sandbox:
         self.function, self.root, self._home = function, root, folder / "tmp"
         self._home.mkdir(exist_ok=True)
         self._log = folder / "log.txt"
-        self._api = _RuntimeApi(("127.0.0.1", 0), _Handler)
+        self._api = RuntimeApi()
         self._api.sandbox = self
         threading.Thread(target=self._api.serve_forever, args=(0.05,), daemon=True).start()
-        self._event: _Asked | None = None
+        self._event: Asked | None = None
         self._work = threading.Condition()
         self._told, self._asking = threading.Event(), threading.Event()
         self._answer: tuple[Kind, Any] | None = None
@@ -172,7 +156,7 @@ class Sandbox:
         self._answer = None
         with self._work:
             if not self._ended:
-                self._event = _Asked(str(uuid.uuid4()), json.dumps(event).encode(), seconds)
+                self._event = Asked(str(uuid.uuid4()), json.dumps(event).encode(), seconds)
             self._work.notify_all()
         self._asking.wait(_START_SECONDS)  # the time of a function runs from then on
         if not self._ended and not self._told.wait(seconds):
@@ -230,7 +214,7 @@ class Sandbox:
 
     # ------------------------------------------------------------ what its Runtime API does
 
-    def next(self) -> _Asked | None:
+    def next(self) -> Asked | None:
         """Wait for an event; None when there will be none any more."""
         if self.ready is None:
             self.ready = time.perf_counter() - self.started
@@ -246,153 +230,3 @@ class Sandbox:
         self._answer = (kind, payload)
         self._asking.set()
         self._told.set()
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """An event on its way: request id, body, and how many seconds it may take."""
-
-    request: str
-    body: bytes
-    seconds: float
-
-
-class _RuntimeApi(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    sandbox: Sandbox
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A process that is killed while it asks is part of the tests."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1
-    disable_nagle_algorithm = True
-
-    def do_GET(self) -> None:
-        """`/runtime/invocation/next`: blocks until there is one."""
-        sandbox = self.server.sandbox  # type: ignore[attr-defined]
-        asked = sandbox.next()
-        if asked is None:
-            self.close_connection = True
-            return
-        deadline = int((time.time() + asked.seconds) * 1000)
-        self._send(
-            200,
-            asked.body,
-            {
-                "Lambda-Runtime-Aws-Request-Id": asked.request,
-                "Lambda-Runtime-Deadline-Ms": str(deadline),
-                "Lambda-Runtime-Invoked-Function-Arn": sandbox.function.arn,
-                "Lambda-Runtime-Trace-Id": "Root=1-00000000-000000000000000000000000;Sampled=0",
-                "Content-Type": "application/json",
-            },
-        )
-
-    def do_POST(self) -> None:
-        """`/runtime/invocation/ID/response`, `…/error`, `/runtime/init/error`."""
-        body = self._body()
-        sandbox = self.server.sandbox  # type: ignore[attr-defined]
-        kind: Kind = "error"
-        if self.path.endswith("/response"):
-            kind = "ok"
-        elif self.path.endswith("/init/error"):
-            kind = "init"
-        sandbox.answered(kind, json.loads(body or b"null"))
-        self._send(202, b"", {})
-
-    def _body(self) -> bytes:
-        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
-            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        whole = b""
-        while size := int(self.rfile.readline().strip(), 16):
-            whole += self.rfile.read(size)
-            self.rfile.readline()
-        self.rfile.readline()
-        return whole
-
-    def _send(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
-        self.send_response(status)
-        for name, text in headers.items():
-            self.send_header(name, text)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        """Requests are not printed."""
-
-
-# ---------------------------------------------------------------- a function and its sandboxes
-
-
-@dataclass
-class Function:
-    """A function and its warm sandboxes, at most `width` of them at work at once."""
-
-    definition: Definition
-    root: TaskRoot
-    folder: Path
-    network: Mapping[str, str]
-    width: int = 1
-    started: int = 0
-    running: list[Sandbox] = field(default_factory=list)
-    """Sandboxes at work at this moment."""
-    _idle: list[Sandbox] = field(default_factory=list)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    _slots: threading.Semaphore = field(init=False)
-
-    def __post_init__(self) -> None:
-        reserved = self.definition.concurrency
-        self._slots = threading.Semaphore(
-            self.width if reserved is None else max(1, min(self.width, reserved))
-        )
-
-    def invoke(self, event: Any, timeout: float | None = None) -> Outcome:
-        """Run one event in a free sandbox, or in a new one; wait for a place where all are busy."""
-        with self._slots:
-            sandbox = self._take()
-            try:
-                return sandbox.invoke(event, timeout)
-            finally:
-                self._leave(sandbox)
-
-    def kill(self) -> int:
-        """Kill what is at work at this moment; return how many processes that were."""
-        with self._lock:
-            running = list(self.running)
-        for sandbox in running:
-            sandbox.kill()
-        return len(running)
-
-    def chill(self) -> None:
-        """End the idle sandboxes, so that the next invocation starts cold."""
-        with self._lock:
-            idle, self._idle = self._idle, []
-        for sandbox in idle:
-            sandbox.close()
-
-    def close(self) -> None:
-        """End every sandbox."""
-        self.kill()
-        self.chill()
-
-    def _take(self) -> Sandbox:
-        with self._lock:
-            sandbox = self._idle.pop() if self._idle else None
-            if sandbox is None:
-                self.started += 1
-                folder = self.folder / f"{self.definition.logical}-{self.started}"
-                sandbox = Sandbox(self.definition, self.root, folder, self.network)
-            self.running.append(sandbox)
-            return sandbox
-
-    def _leave(self, sandbox: Sandbox) -> None:
-        with self._lock:
-            self.running.remove(sandbox)
-            if sandbox.alive:
-                self._idle.append(sandbox)
-                return
-        sandbox.close()

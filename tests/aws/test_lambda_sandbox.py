@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lambda_sandbox import Definition, Function, TaskRoot
+from lambda_functions import Function
+from lambda_sandbox import TaskRoot
+from runtime_api import Definition
 from task_roots import BUILD
 
 from cashtag.operate import bundle

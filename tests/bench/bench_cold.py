@@ -31,7 +31,8 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / part) for part in ("lambda", "tests/doubles", "tests/aws")]
 
 import task_roots  # noqa: E402
-from lambda_sandbox import Definition, Sandbox, TaskRoot  # noqa: E402
+from lambda_sandbox import Sandbox, TaskRoot  # noqa: E402
+from runtime_api import Definition  # noqa: E402
 
 LIMITS = {"health": 0.5, "trade": 1.2, "enrich": 1.5, "signals": None, "scrape": None}
 EVENTS: dict[str, dict[str, Any]] = {
