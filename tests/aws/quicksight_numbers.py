@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from quicksight_integrity import named
+from quicksight_parts import named
 
 Row = tuple[Any, ...]
 _DISTINCT = re.compile(r"distinct_count\(\{(\w+)\}\)")

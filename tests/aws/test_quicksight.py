@@ -16,8 +16,9 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from quicksight_integrity import columns, findings, named, sets, visuals, walk
+from quicksight_integrity import findings
 from quicksight_numbers import shown
+from quicksight_parts import columns, named, sets, visuals, walk
 from stack_template import Stack, parse
 
 from cashtag.lake import layout, parquet
