@@ -179,19 +179,19 @@ def _pascal(name: str) -> str:
     return "".join(word.capitalize() for word in name.split("_"))
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Rewrite the template, or say whether it would change; return the exit code."""
-    before = TEMPLATE.read_text(encoding="utf-8")
-    after = written(before, blocks())
+def main(arguments: Sequence[str], template: Path, source: str, made: Mapping[str, str]) -> int:
+    """Rewrite a template's blocks, or say whether they would change; return the exit code."""
+    before = template.read_text(encoding="utf-8")
+    after = written(before, made)
     if arguments == ["--check"]:
         if after != before:
-            print("cloudformation/cashtag.yaml does not fit glue/: run `make template`")
+            print(f"cloudformation/{template.name} does not fit {source}: run `make template`")
         return int(after != before)
     if after != before:
-        TEMPLATE.write_text(after, encoding="utf-8")
-    print(f"{TEMPLATE}: {'rewritten' if after != before else 'as it was'}")
+        template.write_text(after, encoding="utf-8")
+    print(f"{template}: {'rewritten' if after != before else 'as it was'}")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(sys.argv[1:], TEMPLATE, "glue/", blocks()))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -168,19 +168,5 @@ def columns(text: str) -> list[dict[str, str]]:
     return made
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Rewrite the template, or say whether it would change; return the exit code."""
-    before = TEMPLATE.read_text(encoding="utf-8")
-    after = generate.written(before, blocks())
-    if arguments == ["--check"]:
-        if after != before:
-            print("cloudformation/quicksight.yaml does not fit glue/queries: run `make template`")
-        return int(after != before)
-    if after != before:
-        TEMPLATE.write_text(after, encoding="utf-8")
-    print(f"{TEMPLATE}: {'rewritten' if after != before else 'as it was'}")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(generate.main(sys.argv[1:], TEMPLATE, "glue/queries", blocks()))

@@ -15,6 +15,7 @@ import task_roots
 from function_folders import CACHE, ROOT
 from lambda_sandbox import TaskRoot
 from loopback_aws import LoopbackAws
+from stack_template import parse
 
 from cashtag.operate import account, bundle, stack, wheels
 from cashtag.operate.stack import Stack
@@ -48,6 +49,12 @@ def session(aws: LoopbackAws) -> Any:
 def found(session: Any) -> Stack:
     """That stack, as commands find it."""
     return stack.find(load(environ={}), "dev", session)
+
+
+@pytest.fixture(scope="session")
+def whole() -> dict[str, Any]:
+    """The stack's template, parsed; whoever changes it takes a copy."""
+    return parse((ROOT / "cloudformation" / "cashtag.yaml").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stack_template import ACCOUNT, REGION, Stack, parse
+from stack_template import ACCOUNT, REGION, Stack
 
 from cashtag.lake.contracts import contracts
 
@@ -55,11 +55,6 @@ DELETES = {
     "trade": set(),
     "health": set(),
 }
-
-
-@pytest.fixture(scope="module")
-def whole() -> dict[str, Any]:
-    return parse(FILE.read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")

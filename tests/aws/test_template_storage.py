@@ -21,11 +21,6 @@ KEPT = {"RawBucket", "LedgerBucket", "TrailBucket"}  # outlive the stack
 
 
 @pytest.fixture(scope="module")
-def whole() -> dict[str, Any]:
-    return parse(FILE.read_text(encoding="utf-8"))
-
-
-@pytest.fixture(scope="module")
 def stack(whole: dict[str, Any]) -> Stack:
     return Stack(whole, NAME, {**GIVEN, "TrailDataEvents": "true"})
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stack_template import ACCOUNT, REGION, Stack, parse
+from stack_template import ACCOUNT, REGION, Stack
 
 from cashtag.handlers import metrics
 from cashtag.lake.contracts import contracts
@@ -65,11 +65,6 @@ PRODUCT = {  # features.md, section 6
     "PortfolioValue",
     "PortfolioPerformance",
 }
-
-
-@pytest.fixture(scope="module")
-def whole() -> dict[str, Any]:
-    return parse(FILE.read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stack_template import ACCOUNT, REGION, Stack, parse
+from stack_template import ACCOUNT, REGION, Stack
 
 from cashtag.lake import layout
 
@@ -38,11 +38,6 @@ SCHEDULES = {
     ("manage-open", "trade", "manage", "cron(40/5 9 ? * MON-FRI *)", "America/New_York"),
     ("manage", "trade", "manage", "cron(0/5 10-15 ? * MON-FRI *)", "America/New_York"),
 }
-
-
-@pytest.fixture(scope="module")
-def whole() -> dict[str, Any]:
-    return parse(FILE.read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")

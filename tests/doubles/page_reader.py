@@ -79,13 +79,23 @@ def load_fixture() -> ModuleType:
 fixture = load_fixture()
 
 
-fixture = load_fixture()
-
-
 def text(page: Any, selector: str) -> str:
     """What a reader sees of an element."""
     found = page.inner_text(selector)
     assert isinstance(found, str)
+    return found
+
+
+def unreadable(page: Any) -> dict[tuple[str, str], Any]:
+    """Texts whose contrast is below 4.5 (WCAG 2.2, 1.4.3), by theme and palette; none is well."""
+    found = {}
+    for theme in ("light", "dark"):
+        page.select_option("#theme", theme)
+        for palette in ("blue-orange", "green-purple", "green-red"):
+            page.select_option("#palette", palette)
+            page.wait_for_timeout(200)  # colours of buttons glide
+            if faint := page.evaluate(LUMINANCE + FAINT + LUMINANCE_END, 4.5):
+                found[theme, palette] = faint
     return found
 
 

@@ -131,24 +131,15 @@ def planted() -> dict[tuple[date, str], list[bytes]]:
     }
 
 
-class Planting:
+class Planting(KILLING["FewTickers"]):  # type: ignore[misc]
     """The sample of two tickers, with the planted lines in the middle of what it answers."""
 
     def __init__(self, source: Any) -> None:
-        self._source = source
+        super().__init__(source)
         self._planted = planted()
-        self.name = source.name
-
-    def dates(self) -> tuple[date, date]:
-        return self._source.dates()
-
-    def asked(self, dt: date) -> tuple[str, ...]:
-        return TICKERS
 
     def fetch(self, day: Day) -> Iterator[Fetched]:
-        for fetched in self._source.fetch(day):
-            if fetched.kind == "bars" and fetched.ticker not in KILLING["SYMBOLS"]:
-                continue
+        for fetched in super().fetch(day):
             more = self._planted.get((day.dt, str(fetched.ticker)), [])
             if fetched.kind == "tweets" and more:
                 half = len(fetched.lines) // 2

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import shutil
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
+from page_reader import fixture
 
 from cashtag.errors import InputError
 from cashtag.lake import layout, parquet
@@ -24,20 +22,6 @@ from cashtag.report import assets, data
 from cashtag.report.build import build
 
 LAST = date(2026, 7, 2)  # a Thursday; the six sessions are 25, 26, 29, 30 June, 1 and 2 July
-
-
-def load_fixture() -> ModuleType:
-    path = Path(__file__).parents[1] / "e2e" / "dashboard_fixture.py"
-    spec = importlib.util.spec_from_file_location("dashboard_fixture", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["dashboard_fixture"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-fixture = load_fixture()
 
 
 class Recording:
