@@ -13,7 +13,7 @@ from datetime import date, datetime, time
 from typing import Any, Literal
 
 from cashtag import sessions
-from cashtag.errors import CashtagError, KeyMissing
+from cashtag.errors import CashtagError, KeyMissing, StoreError
 from cashtag.lake import layout
 from cashtag.ports import Env
 from cashtag.redaction import redacted
@@ -111,7 +111,6 @@ def _catalog(env: Env, _now: datetime, figures: dict[str, float]) -> Iterator[Ch
     """Every contract against its table in the Glue catalog."""
     import boto3
     from botocore.config import Config
-    from botocore.exceptions import BotoCoreError, ClientError
 
     from cashtag.lake.contracts import contracts
     from cashtag.warehouse import catalog
@@ -122,19 +121,11 @@ def _catalog(env: Env, _now: datetime, figures: dict[str, float]) -> Iterator[Ch
         return
     retries = Config(retries={"mode": "standard"})
     glue = boto3.client("glue", region_name=aws.region or None, config=retries)
-    held: dict[str, Any] = {}
     try:
-        for page in glue.get_paginator("get_tables").paginate(DatabaseName=aws.database):
-            held |= {table["Name"]: table for table in page["TableList"]}
-    except (ClientError, BotoCoreError) as error:
-        refusal = catalog.refused(error, "read the tables of", aws.database, "*")
+        drifted = catalog.drifted(glue, aws.database)
+    except StoreError as refusal:
         yield Check("catalog", "fail", redacted(str(refusal)), "allow glue:GetTables")
         return
-    drifted = {
-        name: ["is not in the catalog"] if name not in held else catalog.drift(one, held[name])
-        for name, one in contracts().items()
-    }
-    drifted = {name: said for name, said in drifted.items() if said}
     figures["drift"] = len(drifted)
     if not drifted:
         yield Check("catalog", "ok", f"{len(contracts())} tables of {aws.database}")
@@ -172,7 +163,7 @@ def _endpoint(env: Env, _now: datetime, _figures: dict[str, float]) -> Iterator[
         "endpoint",
         verdict,
         f"{name} is {status}",
-        "" if verdict == "ok" else "cashtag model status",
+        "" if verdict == "ok" else "cashtag doctor --aws",
     )
 
 

@@ -178,6 +178,31 @@ def drift(contract: Contract, table: Mapping[str, Any]) -> list[str]:
     return said
 
 
+def drifted(glue: Any, database: str) -> dict[str, list[str]]:
+    """Return how tables of the catalog differ from their contracts, in words, by table.
+
+    Args:
+        glue: a boto3 client.
+        database: of the catalog; tables in it that are none of ours are passed over.
+
+    Raises:
+        StoreError: Glue refuses or does not answer.
+    """
+    from cashtag.lake.contracts import contracts
+
+    held: dict[str, Any] = {}
+    try:
+        for page in glue.get_paginator("get_tables").paginate(DatabaseName=database):
+            held |= {table["Name"]: table for table in page["TableList"]}
+    except failures() as error:
+        raise refused(error, "read the tables of", database, "*") from None
+    said = {
+        name: ["is not in the catalog"] if name not in held else drift(contract, held[name])
+        for name, contract in contracts().items()
+    }
+    return {name: words for name, words in said.items() if words}
+
+
 _REMEDIES = {
     "AccessDeniedException": "allow it in the role's policy",
     "EntityNotFoundException": "deploy the stack again (cashtag deploy): its table is gone",

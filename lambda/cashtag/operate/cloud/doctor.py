@@ -183,20 +183,9 @@ def _endpoint(visit: Visit) -> Iterator[Finding]:
 
 
 def _catalog(visit: Visit) -> Iterator[Finding]:
-    from botocore.exceptions import ClientError
-
-    client, database = account.client(visit.session, "glue"), visit.settings.aws.database
-    wrong = []
-    for contract in contracts().values():
-        with account.explained(f"table {database}.{contract.name} cannot be looked at"):
-            try:
-                table = client.get_table(DatabaseName=database, Name=contract.name)["Table"]
-            except ClientError as error:
-                if account.code(error) != "EntityNotFoundException":
-                    raise
-                wrong.append(f"{contract.name} is missing")
-                continue
-        wrong += [f"{contract.name}: {text}" for text in catalog.drift(contract, table)]
+    database = visit.settings.aws.database
+    drifted = catalog.drifted(account.client(visit.session, "glue"), database)
+    wrong = [f"{name}: {', '.join(said)}" for name, said in drifted.items()]
     yield Finding(
         "catalog",
         "fail" if wrong else "ok",
