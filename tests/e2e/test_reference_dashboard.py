@@ -342,6 +342,20 @@ def posts_of(page: Any) -> list[str]:
     return found
 
 
+@pytest.mark.parametrize("size", [(1512, 900), (760, 900), (390, 844)])
+def test_no_word_of_a_tile_is_cut(visit: Any, size: tuple[int, int]) -> None:
+    page = visit(hash=ALL, viewport={"width": size[0], "height": size[1]})
+    page.wait_for_selector("#treemap .tile")
+    cut = page.evaluate(
+        """() => [...document.querySelectorAll('#treemap .tile span')].filter(word => {
+          const [own, tile] = [word, word.closest('.tile')].map(n => n.getBoundingClientRect());
+          return own.right > tile.right || own.bottom > tile.bottom;
+        }).map(word => word.textContent)"""
+    )
+    assert cut == []
+    assert page.locator("#treemap .tile span").count() >= 2
+
+
 def test_a_tile_opens_the_tickers_tweets_the_most_engaged_first(
     visit: Any, posts: list[Row]
 ) -> None:

@@ -52,6 +52,10 @@
     return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? "#000000" : "#ffffff";
   }
 
+  // Pixels of a letter and of a line, and of what reference.css puts beside and around them. A word
+  // that does not fit whole is left out: half a ticker reads as another one.
+  const [LETTER, LINE, BESIDE, AROUND] = [8.4, 16, 12, 16];
+
   /** rows: {label, size, heat, text}; open(row). Small tiles leave their words to the tip. */
   function tiles(id, { rows, label, open }) {
     const node = byId(id);
@@ -65,8 +69,9 @@
     return cashtag.refill(node, rows.map((row, at) => {
       const [x, y, w, h] = boxes[at];
       const color = between(low, high, Math.sqrt(row.heat / most));
-      const words = w > 9 * row.label.length + 10 && h > 38;
-      const name = !words && w > 8 * row.label.length + 4 && h > 18;
+      const wide = w > LETTER * row.label.length + BESIDE;
+      const words = wide && h > 2 * LINE + AROUND;
+      const name = !words && wide && h > LINE + AROUND;
       return el("button", {
         type: "button", cls: "tile", "data-at": String(at), "aria-label": row.text, onclick: () => open(row),
         style: `left:${(100 * x) / width}%;top:${(100 * y) / height}%;width:${(100 * w) / width}%;height:${(100 * h) / height}%;background:rgb(${color});color:${readable(color)}`,
