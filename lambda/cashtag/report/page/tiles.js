@@ -54,7 +54,7 @@
 
   // Pixels of a letter and of a line, and of what reference.css puts beside and around them. A word
   // that does not fit whole is left out: half a ticker reads as another one.
-  const [LETTER, LINE, BESIDE, AROUND] = [8.4, 16, 12, 16];
+  const [LETTER, LINE, BESIDE, AROUND] = [8.9, 16, 12, 16];
 
   /** rows: {label, size, heat, text}; open(row). Small tiles leave their words to the tip. */
   function tiles(id, { rows, label, open }) {
