@@ -52,15 +52,17 @@
     return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? "#000000" : "#ffffff";
   }
 
-  // Pixels of a letter and of a line, and of what reference.css puts beside and around them. A word
-  // that does not fit whole is left out: half a ticker reads as another one.
-  const [LETTER, LINE, BESIDE, AROUND] = [8.9, 16, 12, 16];
+  // Pixels of a line, and of what reference.css puts beside and around a word. A word that does not
+  // fit whole is left out: half a ticker reads as another one.
+  const [LINE, BESIDE, AROUND] = [16, 12, 16];
+  const pen = document.createElement("canvas").getContext("2d");
 
   /** rows: {label, size, heat, text}; open(row). Small tiles leave their words to the tip. */
   function tiles(id, { rows, label, open }) {
     const node = byId(id);
     if (!rows.length) return cashtag.fill(node, cashtag.empty("No tweets pass these filters."));
     const [width, height] = [node.clientWidth, node.clientHeight];
+    pen.font = `550 12px ${getComputedStyle(node).fontFamily}`; // as .tile has it
     const boxes = squarify(rows.map((row) => row.size), width, height);
     const most = Math.max(...rows.map((row) => row.heat), 1);
     const [low, high] = [parts(ink("seq-low")), parts(ink("seq-high"))];
@@ -69,7 +71,7 @@
     return cashtag.refill(node, rows.map((row, at) => {
       const [x, y, w, h] = boxes[at];
       const color = between(low, high, Math.sqrt(row.heat / most));
-      const wide = w > LETTER * row.label.length + BESIDE;
+      const wide = w > pen.measureText(row.label).width + BESIDE;
       const words = wide && h > 2 * LINE + AROUND;
       const name = !words && wide && h > LINE + AROUND;
       return el("button", {
