@@ -28,7 +28,9 @@ def deploy(
     dry_run: Annotated[
         bool,
         typer.Option(
-            "--dry-run", help="Show what would change; execute nothing. Needs no account."
+            "--dry-run",
+            help="Show what would change; execute nothing. Needs no account; with one the "
+            "template and the zip are put into the bucket of artefacts, to ask CloudFormation.",
         ),
     ] = False,
     quicksight: Annotated[
